@@ -1,0 +1,31 @@
+//! A content-addressed object in the artifact bucket, such as the node agent.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Kind, Rule};
+
+/// An object whose key ends in the SHA-256 of its content: it never changes, it
+/// is there or not. Its id is its key. Untagged; owned through its prefix.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct StoredObject {
+    /// The bucket's name.
+    pub bucket: String,
+    /// The key, ending in the digest.
+    pub key: String,
+    /// Size in bytes.
+    pub size: u64,
+}
+
+impl StoredObject {
+    /// The SHA-256 of the content, 64 hex digits.
+    pub fn digest(&self) -> &str {
+        self.key.rsplit('/').next().unwrap_or(&self.key)
+    }
+}
+
+impl Kind for StoredObject {
+    const NAME: &'static str = "object";
+    const ATTRIBUTES: &'static [(&'static str, Rule)] =
+        &[("bucket", Rule::Replace), ("key", Rule::Replace), ("size", Rule::Replace)];
+    const READS_TAGS: bool = false;
+}

@@ -1,0 +1,3 @@
+//! Manifests.
+pub mod cluster;
+pub mod repository;

@@ -1,0 +1,152 @@
+//! What is there: objects that carry our tags, the surroundings they stand in,
+//! and the gaps, what a failed read left unknown.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::address::{Address, Ref};
+use crate::kind::{Body, Facts};
+use crate::site::{TAG_CREATED, TAG_PROTECT};
+
+/// One object in AWS that is ours.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Object {
+    /// Its `lyceum:address` tag, or what its deterministic name says.
+    pub address: Address,
+    /// The region it is in; `global` for IAM and Route 53.
+    pub region: String,
+    /// AWS's id of it; what a kind uses as id stands in the kind's file.
+    pub id: String,
+    /// Further outputs others may refer to, such as `arn`.
+    pub outputs: BTreeMap<String, String>,
+    /// All its tags; empty for kinds whose list call leaves them out.
+    pub tags: BTreeMap<String, String>,
+    /// What it is, references answered with ids.
+    pub body: Body,
+}
+
+impl Object {
+    /// The kind's facts.
+    pub fn facts(&self) -> &'static Facts {
+        self.body.facts()
+    }
+
+    /// Carries `lyceum:protect`.
+    pub fn protected(&self) -> bool {
+        self.tags.contains_key(TAG_PROTECT)
+    }
+
+    /// When it was made, RFC 3339; empty when unknown.
+    pub fn created(&self) -> &str {
+        self.tags.get(TAG_CREATED).map_or("", String::as_str)
+    }
+
+    /// An output by name, `id` included.
+    pub fn output(&self, name: &str) -> Option<String> {
+        match name {
+            "id" => Some(self.id.clone()),
+            name => self.outputs.get(name).cloned(),
+        }
+    }
+}
+
+/// What could not be read, or must not be touched.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Gap {
+    /// The region; `global` for IAM and Route 53.
+    pub region: String,
+    /// The kind; empty for all.
+    pub kind: String,
+    /// The cluster or `@region`; empty for all.
+    pub scope: String,
+    /// Why.
+    pub cause: String,
+}
+
+impl Gap {
+    /// Whether an object of this region and address falls into the gap.
+    pub fn covers(&self, region: &str, address: &Address) -> bool {
+        (self.region.is_empty() || self.region == region)
+            && (self.kind.is_empty() || self.kind == address.kind())
+            && (self.scope.is_empty() || self.scope == address.scope())
+    }
+}
+
+/// A machine image.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Image {
+    /// `ami-…`.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Its root device, such as `/dev/xvda`.
+    pub root_device: String,
+}
+
+/// What the clusters stand in and did not make.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Surroundings {
+    /// Region to its available zones, sorted by name.
+    pub zones: BTreeMap<String, Vec<String>>,
+    /// Region, then the manifest's `os` or `ami-…`, to the newest image of it.
+    pub images: BTreeMap<String, BTreeMap<String, Image>>,
+    /// Public hosted zones: DNS name without the closing dot to id.
+    pub hosted_zones: BTreeMap<String, String>,
+}
+
+impl Surroundings {
+    /// Answers the references to what nobody made: `@{@us-east-1/zone/0}`,
+    /// `@{@us-east-1/image/debian-12}` (also `:root_device`, `:name`) and
+    /// `@{@global/hosted-zone/notebooks.example.edu}`, the longest zone that
+    /// holds the name.
+    pub fn answer(&self, reference: &Ref) -> Option<String> {
+        let region = reference.address.scope().strip_prefix('@')?;
+        let name = reference.address.name();
+        match reference.address.kind() {
+            "zone" => self.zones.get(region)?.get(name.parse::<usize>().ok()?).cloned(),
+            "image" => {
+                let image = self.images.get(region)?.get(name)?;
+                Some(match reference.output.as_str() {
+                    "root_device" => image.root_device.clone(),
+                    "name" => image.name.clone(),
+                    _ => image.id.clone(),
+                })
+            }
+            "hosted-zone" => self
+                .hosted_zones
+                .iter()
+                .filter(|(zone, _)| name == *zone || name.ends_with(&format!(".{zone}")))
+                .max_by_key(|(zone, _)| zone.len())
+                .map(|(_, id)| id.clone()),
+            _ => None,
+        }
+    }
+}
+
+/// Everything one look at AWS found.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ObservedState {
+    /// Every object that is ours, in no particular order, duplicates included.
+    pub objects: Vec<Object>,
+    /// What is unknown.
+    pub gaps: Vec<Gap>,
+    /// What they stand in.
+    pub surroundings: Surroundings,
+}
+
+impl ObservedState {
+    /// Whether something of this region and address is unknown.
+    pub fn gap(&self, region: &str, address: &Address) -> Option<&Gap> {
+        self.gaps.iter().find(|gap| gap.covers(region, address))
+    }
+
+    /// Joins what another look (another region) found.
+    pub fn merge(&mut self, other: ObservedState) {
+        self.objects.extend(other.objects);
+        self.gaps.extend(other.gaps);
+        self.surroundings.zones.extend(other.surroundings.zones);
+        self.surroundings.images.extend(other.surroundings.images);
+        self.surroundings.hosted_zones.extend(other.surroundings.hosted_zones);
+    }
+}
