@@ -64,4 +64,8 @@ impl Kind for Instance {
         ("running", Rule::Owned),
         ("volumes", Rule::Owned),
     ];
+    const DISRUPTS: bool = true;
+    // What it needs on its first boot: a way out, its rights, its files.
+    const AFTER: &'static [&'static str] =
+        &["route-table", "role", "parameter", "file-system", "object"];
 }
