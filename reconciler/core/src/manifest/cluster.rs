@@ -427,7 +427,8 @@ pub struct Auth {
     /// operator makes it (`lyceum secret set`); it is never read here and never
     /// removed.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = r"^ssm:(/[A-Za-z0-9_.-]+)+$"))]
+    // Write-only: a secret put here by mistake is not repeated in a diagnostic.
+    #[schemars(regex(pattern = r"^ssm:(/[A-Za-z0-9_.-]+)+$"), extend("writeOnly" = true))]
     pub client_secret_ref: Option<String>,
     /// GitHub: organisations whose members may sign in.
     #[serde(skip_serializing_if = "Vec::is_empty")]

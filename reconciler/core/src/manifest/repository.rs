@@ -38,6 +38,7 @@ pub struct RepositorySpec {
     pub owner: String,
     /// Regions to watch besides those of the clusters, so that what a cluster
     /// left behind when it moved or went is still seen.
+    #[schemars(length(max = 40), inner(regex(pattern = r"^[a-z]{2}(-[a-z]+)+-[0-9]$")))]
     pub regions: BTreeSet<String>,
     /// Limits.
     pub limits: PlanLimits,

@@ -1,0 +1,3 @@
+//! Tests of the public face of core: one binary, a module per subject.
+
+mod manifest;
