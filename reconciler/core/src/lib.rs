@@ -15,4 +15,5 @@ pub mod desired;
 pub mod kind;
 pub mod manifest;
 pub mod observed;
+pub mod schedule;
 pub mod site;
