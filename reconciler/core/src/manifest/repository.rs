@@ -29,6 +29,22 @@ pub enum RepositoryKind {
     Repository,
 }
 
+/// The services that are called: what `rates` may name.
+pub const SERVICES: &[&str] = &[
+    "autoscaling",
+    "cloudwatch",
+    "ec2",
+    "efs",
+    "eventbridge",
+    "iam",
+    "route53",
+    "s3",
+    "servicediscovery",
+    "sqs",
+    "ssm",
+    "sts",
+];
+
 /// What is true of the whole repository.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
