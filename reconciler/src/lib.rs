@@ -5,4 +5,5 @@
 //! showing what comes of them (`render`) and the commands (`cli`). May not:
 //! decide what should be (`lyceum-core`) or talk to AWS itself (`lyceum-aws`).
 
+pub mod execute;
 pub mod source;

@@ -16,4 +16,5 @@ pub mod kind;
 pub mod manifest;
 pub mod observed;
 pub mod plan;
+pub mod report;
 pub mod site;

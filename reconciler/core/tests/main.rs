@@ -1,3 +1,3 @@
-//! Tests of the public face of core: one binary, a module per subject.
+//! One binary for the tests of the pure half.
 
-mod manifest;
+mod planning;

@@ -21,9 +21,10 @@ mod steps;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::address::Address;
+use crate::cloud::Outputs;
 use crate::desired::{DesiredState, Resource};
 use crate::manifest::repository::Consent;
-use crate::observed::ObservedState;
+use crate::observed::{Object, ObservedState};
 
 pub use change::{Action, AttributeChange, Blocked, Change, Plan, Reason, ScopePlan};
 pub use steps::{Step, StepAction, Unanswered, answer, steps, stripped};
@@ -71,6 +72,18 @@ impl Policy {
     }
 }
 
+/// What references get from what is there, by address; of several objects of
+/// one address the same one counts as in the plan.
+pub fn answers(observed: &ObservedState) -> BTreeMap<Address, Outputs> {
+    let index = index::Index::new(observed);
+    let outputs = |object: &Object| {
+        let mut outputs = object.outputs.clone();
+        outputs.insert("id".into(), object.id.clone());
+        (object.address.clone(), outputs)
+    };
+    index.all().map(outputs).collect()
+}
+
 /// The changes that would make what is there what should be.
 pub fn plan(desired: &DesiredState, observed: &ObservedState, context: &PlanContext) -> Plan {
     let mut draft = draft::Draft::new(desired, observed, context);
@@ -80,6 +93,3 @@ pub fn plan(desired: &DesiredState, observed: &ObservedState, context: &PlanCont
     draft.prune();
     draft.finish()
 }
-
-#[cfg(test)]
-mod tests;
