@@ -1,3 +1,3 @@
-//! x
-pub mod execute;
+//! The program `lyceum`.
+
 fn main() {}
