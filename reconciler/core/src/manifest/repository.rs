@@ -84,11 +84,14 @@ pub struct PlanLimits {
     /// Changes carried out at the same time in one cluster.
     #[schemars(range(min = 1, max = 64))]
     pub parallel_changes: u32,
+    /// How long one call to AWS may take, in seconds.
+    #[schemars(range(min = 1, max = 300))]
+    pub call_timeout_seconds: u32,
 }
 
 impl Default for PlanLimits {
     fn default() -> Self {
-        Self { deletes_per_plan: 20, parallel_changes: 16 }
+        Self { deletes_per_plan: 20, parallel_changes: 16, call_timeout_seconds: 30 }
     }
 }
 
