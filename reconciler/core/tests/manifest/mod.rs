@@ -1,7 +1,10 @@
 //! Manifests: loading, diagnostics, schemas and the examples in the repository.
 
+mod limits;
+mod mutation;
 mod reference;
 mod repository;
+mod samples;
 
 use lyceum_core::manifest::{self, cluster::Os};
 use repository::{root, snapshot};

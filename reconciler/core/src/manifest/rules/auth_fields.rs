@@ -32,8 +32,8 @@ fn of_github(auth: &Auth) -> [(&'static str, bool); 3] {
 }
 
 fn missing(cluster: &Declaration<Cluster>, field: &str) -> Diagnostic {
-    let error =
-        cluster.error("/spec/jupyter/auth", &RULE, format!("type `github` needs `{field}`"));
+    let message = format!("the type `github` of {} needs `{field}`", cluster.name());
+    let error = cluster.error("/spec/jupyter/auth", &RULE, message);
     match field {
         "clientSecretRef" => {
             error.expected(format!("such as ssm:/lyceum/{}/oauth-client-secret", cluster.name()))
