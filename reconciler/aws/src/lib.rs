@@ -13,12 +13,17 @@ mod calls;
 mod claim;
 mod clients;
 mod cloud;
+mod cloud_map;
 mod ec2;
+mod efs;
 mod error;
 mod kind;
+mod marker;
 mod observe;
+mod policy;
 mod surroundings;
 mod tags;
+mod tokens;
 
 pub use calls::{Rates, Stats};
 pub use cloud::{Aws, Options};

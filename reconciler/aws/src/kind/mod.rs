@@ -54,5 +54,19 @@ macro_rules! kinds {
 }
 
 kinds! {
+    access_point::AccessPoint,
+    alarm::Alarm,
+    bucket::Bucket,
+    discovery_service::DiscoveryService,
+    event_rule::EventRule,
+    file_system::FileSystem,
+    instance_profile::InstanceProfile,
+    namespace::Namespace,
+    object::StoredObject,
+    parameter::Parameter,
+    queue::Queue,
+    record::Record,
+    role::Role,
+    scaling_group::ScalingGroup,
     vpc::Vpc,
 }
