@@ -1,0 +1,22 @@
+"""Starts the AWS emulator on a port the system chooses, and ends with its parent.
+
+The parent holds the other end of standard input: when it goes, however it
+goes, the pipe closes and the emulator ends, so that none is left behind.
+The port is announced on standard output by the server itself.
+"""
+
+import os
+import sys
+import threading
+
+
+def end_with_parent() -> None:
+    sys.stdin.buffer.read()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    threading.Thread(target=end_with_parent, daemon=True).start()
+    from moto.server import main
+
+    main(["-H", "127.0.0.1", "-p", "0"])
