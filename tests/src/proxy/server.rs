@@ -105,6 +105,11 @@ impl Proxy {
         Ok(Self { address, state, runtime: Some(runtime) })
     }
 
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// `http://127.0.0.1:<port>`.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
