@@ -27,7 +27,7 @@ impl Bench {
 
     fn probe(&self, name: &str) {
         let output = Command::new(python().unwrap())
-            .arg(in_tests("tests/probe.py"))
+            .arg(in_tests("tests/system/probe.py"))
             .args([&self.proxy.url(), name])
             .output()
             .unwrap();
