@@ -8,6 +8,7 @@ The port is announced on standard output by the server itself.
 import os
 import sys
 import threading
+from datetime import datetime
 
 
 def end_with_parent() -> None:
@@ -15,8 +16,18 @@ def end_with_parent() -> None:
     os._exit(0)
 
 
+def allow_dated_images() -> None:
+    """The emulator reads the images' dates in place, once for every region, and
+    fails at the second: what is a date by then must stay one."""
+    from moto.ec2.models import amis
+
+    parse = amis.parse_timestamp
+    amis.parse_timestamp = lambda value: value if isinstance(value, datetime) else parse(value)
+
+
 if __name__ == "__main__":
     threading.Thread(target=end_with_parent, daemon=True).start()
+    allow_dated_images()
     from moto.server import main
 
     main(["-H", "127.0.0.1", "-p", "0"])
