@@ -6,4 +6,5 @@
 //! decide what should be (`lyceum-core`) or talk to AWS itself (`lyceum-aws`).
 
 pub mod execute;
+pub mod render;
 pub mod source;
