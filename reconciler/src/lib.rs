@@ -5,6 +5,8 @@
 //! showing what comes of them (`render`) and the commands (`cli`). May not:
 //! decide what should be (`lyceum-core`) or talk to AWS itself (`lyceum-aws`).
 
+pub mod applied;
+pub mod controller;
 pub mod execute;
 pub mod render;
 pub mod source;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
+use aws_credential_types::Credentials;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_types::region::Region;
@@ -72,8 +73,9 @@ impl Clients {
 }
 
 /// The SDK's configuration from its own environment: profile, region, endpoint,
-/// credentials. It never repeats a call by itself; `calls` does where it is safe.
-pub(crate) async fn configuration(call_timeout: Duration) -> SdkConfig {
+/// credentials; or an emulator's. It never repeats a call by itself; `calls` does
+/// where it is safe.
+pub(crate) async fn configuration(call_timeout: Duration, emulator: Option<&str>) -> SdkConfig {
     let http = aws_smithy_http_client::Builder::new()
         .tls_provider(Provider::Rustls(CryptoMode::Ring))
         .build_https();
@@ -82,12 +84,18 @@ pub(crate) async fn configuration(call_timeout: Duration) -> SdkConfig {
         .operation_attempt_timeout(call_timeout)
         .operation_timeout(call_timeout)
         .build();
-    aws_config::defaults(aws_config::BehaviorVersion::latest())
+    let loader = aws_config::defaults(aws_config::BehaviorVersion::latest())
         .http_client(http)
         .retry_config(RetryConfig::disabled())
-        .timeout_config(timeouts)
-        .load()
-        .await
+        .timeout_config(timeouts);
+    match emulator {
+        None => loader.load().await,
+        Some(url) => {
+            let credentials = Credentials::new("emulator", "emulator", None, None, "emulator");
+            let region = Region::new("us-east-1");
+            loader.endpoint_url(url).credentials_provider(credentials).region(region).load().await
+        }
+    }
 }
 
 /// With an endpoint of one's own (an emulator, a private gateway) buckets are

@@ -25,6 +25,9 @@ pub struct Options {
     /// SHA-256 (64 hex digits) to the file with that content, for what is put
     /// into the artifact bucket.
     pub artifacts: BTreeMap<String, PathBuf>,
+    /// URL of an emulator to talk to instead of AWS. It gets made-up
+    /// credentials: those of the environment are never sent there.
+    pub emulator: Option<String>,
 }
 
 impl Default for Options {
@@ -33,6 +36,7 @@ impl Default for Options {
             rates: Rates::default(),
             call_timeout: Duration::from_secs(30),
             artifacts: BTreeMap::new(),
+            emulator: None,
         }
     }
 }
@@ -52,7 +56,7 @@ impl Aws {
     ///
     /// Errors: no credentials, no answer, or an answer without an account.
     pub async fn connect(owner: &str, source: &str, options: Options) -> Result<Self, CloudError> {
-        let config = configuration(options.call_timeout).await;
+        let config = configuration(options.call_timeout, options.emulator.as_deref()).await;
         let stats: Arc<Mutex<Stats>> = Arc::default();
         let rates = Arc::new(options.rates.clone());
         let identity = caller(&config, &Calls::new(rates, stats.clone())).await?;

@@ -2,7 +2,7 @@
 //! writing tags.
 
 use aws_sdk_ec2::types::Filter;
-use lyceum_core::cloud::CloudError;
+use lyceum_core::cloud::{Class, CloudError};
 use lyceum_core::desired::Resource;
 use lyceum_core::observed::Object;
 use lyceum_core::site::{Site, TAG_OWNER};
@@ -34,4 +34,22 @@ pub(crate) async fn write_tags(
         })
         .await
         .map(drop)
+}
+
+/// What a look at one object found; what is not there (yet) is `None`.
+pub(crate) fn there<T>(answer: Result<T, CloudError>) -> Result<Option<T>, CloudError> {
+    match answer {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.class == Class::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// An error whose code is too wide (`InvalidParameterValue`): with `words` in
+/// its message it says that something else has to go first.
+pub(crate) fn not_yet(error: CloudError, words: &str) -> CloudError {
+    match error.message.contains(words) {
+        true => CloudError { class: Class::NotYet, ..error },
+        false => error,
+    }
 }

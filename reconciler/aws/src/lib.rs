@@ -19,6 +19,7 @@ mod kind;
 mod observe;
 mod surroundings;
 mod tags;
+mod tokens;
 
 pub use calls::{Rates, Stats};
 pub use cloud::{Aws, Options};

@@ -25,12 +25,36 @@ pub(crate) async fn observe(aws: &Aws, scope: &Scope) -> ObservedState {
 async fn region_state(aws: &Aws, region: &str, scope: &Scope) -> ObservedState {
     let clients = &aws.clients(region);
     let mut state = surroundings::of_region(clients, scope).await;
-    let listings = tokio::join!(listing(clients, "vpc", kind::vpc::list(clients)),);
-    for found in [listings.0] {
+    let (vpcs, gateways, subnets, tables, groups, interfaces, addresses, templates, machines) = tokio::join!(
+        listing(clients, "vpc", kind::vpc::list(clients)),
+        listing(clients, "internet-gateway", kind::internet_gateway::list(clients)),
+        listing(clients, "subnet", kind::subnet::list(clients)),
+        listing(clients, "route-table", kind::route_table::list(clients)),
+        listing(clients, "security-group", kind::security_group::list(clients)),
+        listing(clients, "network-interface", kind::network_interface::list(clients)),
+        listing(clients, "elastic-ip", kind::elastic_ip::list(clients)),
+        listing(clients, "launch-template", kind::launch_template::list(clients)),
+        machines(clients),
+    );
+    let ec2 = [vpcs, gateways, subnets, tables, groups, interfaces, addresses, templates];
+    for found in ec2.into_iter().chain(machines) {
         state.objects.extend(found.objects);
         state.gaps.extend(found.gaps);
     }
     state
+}
+
+/// Volumes and instances: one list of volumes serves both, so that it is a gap
+/// for both as well.
+async fn machines(clients: &Clients) -> [Listing; 2] {
+    let (volumes, instances) =
+        tokio::join!(kind::volume::described(clients), kind::instance::described(clients));
+    let volumes = match volumes {
+        Ok(volumes) => volumes,
+        Err(error) => return ["volume", "instance"].map(|kind| unknown(clients, kind, &error)),
+    };
+    let instances = async { kind::instance::listing(clients, instances?, &volumes).await };
+    [kind::volume::listing(clients, &volumes), listing(clients, "instance", instances).await]
 }
 
 async fn listing(
@@ -38,13 +62,11 @@ async fn listing(
     kind: &str,
     list: impl Future<Output = Result<Listing, CloudError>>,
 ) -> Listing {
-    match list.await {
-        Ok(listing) => listing,
-        Err(error) => {
-            let region = clients.region.clone();
-            let gap =
-                Gap { region, kind: kind.into(), scope: String::new(), cause: error.to_string() };
-            Listing { objects: vec![], gaps: vec![gap] }
-        }
-    }
+    list.await.unwrap_or_else(|error| unknown(clients, kind, &error))
+}
+
+fn unknown(clients: &Clients, kind: &str, error: &CloudError) -> Listing {
+    let region = clients.region.clone();
+    let gap = Gap { region, kind: kind.into(), scope: String::new(), cause: error.to_string() };
+    Listing { objects: vec![], gaps: vec![gap] }
 }

@@ -27,6 +27,23 @@ pub(crate) fn to_write(before: &Object, after: &Resource) -> BTreeMap<String, St
         .collect()
 }
 
+/// As EC2 takes tags at creation, the time not among them: for a request with a
+/// token, see `tokens`.
+pub(crate) fn constant(kind: ResourceType, resource: &Resource) -> TagSpecification {
+    TagSpecification::builder().resource_type(kind).set_tags(Some(for_ec2(&resource.tags))).build()
+}
+
+/// Tags with the time of creation that the service keeps by itself.
+pub(crate) fn with_time(
+    mut tags: BTreeMap<String, String>,
+    made: Option<&DateTime>,
+) -> BTreeMap<String, String> {
+    if let Some(made) = made {
+        tags.insert(TAG_CREATED.into(), text(made));
+    }
+    tags
+}
+
 /// As EC2 takes tags at creation.
 pub(crate) fn specification(kind: ResourceType, resource: &Resource) -> TagSpecification {
     TagSpecification::builder()
@@ -49,10 +66,13 @@ pub(crate) fn from_ec2(tags: &[Tag]) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// Now, RFC 3339 in UTC with milliseconds always written, so that the texts
-/// sort as the times do.
 fn now() -> String {
-    let time = DateTime::from(SystemTime::now());
+    text(&DateTime::from(SystemTime::now()))
+}
+
+/// RFC 3339 in UTC with milliseconds always written, so that the texts sort as
+/// the times do.
+fn text(time: &DateTime) -> String {
     let seconds = DateTime::from_secs(time.secs()).fmt(Format::DateTime).unwrap_or_default();
     format!("{}.{:03}Z", seconds.trim_end_matches('Z'), time.subsec_nanos() / 1_000_000)
 }

@@ -17,4 +17,5 @@ pub mod manifest;
 pub mod observed;
 pub mod plan;
 pub mod report;
+pub mod schedule;
 pub mod site;

@@ -57,6 +57,11 @@ impl Mirror {
         Git::open(&self.path)
     }
 
+    /// Where the copy is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The remote without credentials.
     pub fn url(&self) -> String {
         without_credentials(&self.url)

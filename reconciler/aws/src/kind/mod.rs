@@ -38,7 +38,6 @@ macro_rules! kinds {
                 $((Body::$kind(seen), Body::$kind(want)) => {
                     $module::update(clients, (before, seen), (after, want)).await
                 })*
-                #[allow(unreachable_patterns)] // reachable once there are two kinds
                 _ => Err(CloudError::new(Class::Invalid, "update", "an object keeps its kind")),
             }
         }
@@ -55,4 +54,13 @@ macro_rules! kinds {
 
 kinds! {
     vpc::Vpc,
+    internet_gateway::InternetGateway,
+    subnet::Subnet,
+    route_table::RouteTable,
+    security_group::SecurityGroup,
+    network_interface::NetworkInterface,
+    elastic_ip::ElasticIp,
+    volume::Volume,
+    launch_template::LaunchTemplate,
+    instance::Instance,
 }

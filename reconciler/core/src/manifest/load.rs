@@ -19,9 +19,9 @@ use super::source::Document;
 use super::{Declared, Invalid, Manifests, Snapshot, conform, layout, source};
 
 /// Most manifests in a repository.
-const MAX_MANIFESTS: usize = 5_000;
+pub(super) const MAX_MANIFESTS: usize = 5_000;
 /// Most bytes of manifests in a repository.
-const MAX_TOTAL_BYTES: usize = 64 * 1024 * 1024;
+pub(super) const MAX_TOTAL_BYTES: usize = 64 * 1024 * 1024;
 
 pub(super) const REPOSITORY_SIZE: &str = "repository-size";
 pub(super) const STRAY_FILE: &str = "stray-file";

@@ -74,6 +74,10 @@ pub(super) fn read(path: &str, text: &str) -> Result<Node, Vec<Diagnostic>> {
     for event in Parser::new_from_str(text) {
         match event {
             Ok((event, span)) => reader.take(event, span),
+            // The parser has a limit of its own, which it reaches by looking ahead.
+            Err(error) if error.info().contains("recursion limit") => {
+                reader.report(*error.marker(), NESTING, too_deep());
+            }
             Err(error) => {
                 let message = format!("this is not YAML: {}", error.info());
                 reader.report(*error.marker(), SYNTAX, message);
@@ -150,8 +154,7 @@ impl Reader<'_> {
             self.found.push(self.diagnostic(node.mark, SYNTAX, message));
         }
         if self.open.len() >= MAX_DEPTH {
-            let message = format!("maps and lists are nested more than {MAX_DEPTH} deep");
-            self.found.push(self.diagnostic(node.mark, NESTING, message));
+            self.found.push(self.diagnostic(node.mark, NESTING, too_deep()));
         }
         self.open.push(Open { node, key: None });
     }
@@ -213,6 +216,10 @@ impl Reader<'_> {
             _ => found,
         }
     }
+}
+
+fn too_deep() -> String {
+    format!("maps and lists are nested more than {MAX_DEPTH} deep")
 }
 
 fn is_not_finite(text: &str) -> bool {

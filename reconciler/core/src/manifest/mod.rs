@@ -9,8 +9,10 @@
 //!
 //! In order: `layout` says what a path holds, `source` and `marks` read it,
 //! `schema` and `conform` hold it to its form, `merge` fills a cluster from its
-//! defaults, `rules` look across files, `load` strings these together.
+//! defaults, `rules` look across files, `load` strings these together,
+//! `reference` writes down for people what all of them ask for.
 
+mod cidr;
 pub mod cluster;
 mod conform;
 mod diagnostic;
@@ -18,6 +20,8 @@ mod layout;
 mod load;
 mod marks;
 mod merge;
+pub mod overlay;
+pub mod reference;
 pub mod repository;
 pub mod role;
 mod rules;

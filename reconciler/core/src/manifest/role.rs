@@ -50,6 +50,6 @@ pub struct RoleMetadata {
 pub struct RoleSpec {
     /// Roles that come before it, in order; theirs come before them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 20))]
+    #[schemars(length(max = 20), extend("uniqueItems" = true))]
     pub includes: Vec<String>,
 }

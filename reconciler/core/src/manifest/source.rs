@@ -66,6 +66,8 @@ pub(super) fn read(path: &str, bytes: &[u8]) -> Result<Document, Vec<Diagnostic>
         let message = format!("byte {} is not UTF-8", error.valid_up_to());
         vec![Diagnostic::error(&start, ENCODING, message).expected("text in UTF-8")]
     })?;
+    // A byte order mark is a habit of some editors and part of no value.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let marks = marks::read(path, text)?;
     let mut value = parse(&start, text)?;
     whole_numbers(&mut value);

@@ -72,6 +72,16 @@ impl Policy {
     }
 }
 
+/// The object of an address that counts, of several the same one as in a plan.
+pub fn kept<'a>(observed: &'a ObservedState, address: &Address) -> Option<&'a Object> {
+    let mut of_it = observed.objects.iter().filter(|object| object.address == *address);
+    let first = of_it.next()?;
+    match of_it.next() {
+        None => Some(first),
+        Some(_) => index::Index::new(observed).kept(address),
+    }
+}
+
 /// What references get from what is there, by address; of several objects of
 /// one address the same one counts as in the plan.
 pub fn answers(observed: &ObservedState) -> BTreeMap<Address, Outputs> {

@@ -30,3 +30,14 @@ fn collect(root: &Path, at: &Path, files: &mut BTreeMap<String, Vec<u8>>) {
         }
     }
 }
+
+/// Compares a file with what it should hold; with `LYCEUM_BLESS=1` writes it.
+pub(super) fn bless_or_compare(path: &Path, text: &str) {
+    if std::env::var_os("LYCEUM_BLESS").is_some() {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+        return;
+    }
+    let present = fs::read_to_string(path).unwrap_or_default();
+    assert_eq!(present, text, "{} is not up to date: LYCEUM_BLESS=1 writes it", path.display());
+}
