@@ -8,4 +8,5 @@
 pub mod applied;
 pub mod controller;
 pub mod execute;
+pub mod render;
 pub mod source;

@@ -4,5 +4,7 @@
 // clippy counts only the test functions themselves as tests, not what they share.
 #![allow(clippy::unwrap_used)]
 
+mod golden;
+mod render;
 mod repository;
 mod source;
