@@ -17,6 +17,7 @@ mod ec2;
 mod error;
 mod kind;
 mod observe;
+mod secret;
 mod surroundings;
 mod tags;
 mod tokens;
