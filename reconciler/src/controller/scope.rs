@@ -133,7 +133,7 @@ async fn settle<C: Cloud>(
 
 /// Whether a scope with nothing left to change has its revision in full: what
 /// waits for consent, or cannot be seen, is still to come.
-fn in_full(plan: &Plan, scope: &str) -> bool {
+pub(crate) fn in_full(plan: &Plan, scope: &str) -> bool {
     plan.scopes.get(scope).is_some_and(|plan| {
         let to_come = |blocked: &&Blocked| {
             blocked.id.is_some() && matches!(blocked.action, Action::Update | Action::Replace)
