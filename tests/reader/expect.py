@@ -15,7 +15,7 @@ class Expectations:
         place = self.region if kind in self.found[self.region] else "global"
         return self.found[place][kind]
 
-    def one(self, kind, name, **by):
+    def one(self, kind, name, /, **by):
         """The one object of an address, or, for kinds without tags, of given
         attributes. Fails and gives an empty one where there is none or several."""
         wanted = by or {"address": f"{self.scope}/{kind}/{name}"}
