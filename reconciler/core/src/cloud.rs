@@ -18,6 +18,9 @@ pub struct Scope {
     pub images: BTreeMap<String, BTreeSet<String>>,
     /// The clusters' public host names; their zones are read.
     pub domains: BTreeSet<String>,
+    /// Region to the names of the operator's secrets, whose existence alone is
+    /// looked up.
+    pub secrets: BTreeMap<String, BTreeSet<String>>,
 }
 
 /// What an object answers to others once it exists: `id` and the rest.

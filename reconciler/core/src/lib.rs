@@ -15,4 +15,7 @@ pub mod desired;
 pub mod kind;
 pub mod manifest;
 pub mod observed;
+pub mod plan;
+pub mod report;
+pub mod schedule;
 pub mod site;

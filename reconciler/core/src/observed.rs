@@ -1,7 +1,7 @@
 //! What is there: objects that carry our tags, the surroundings they stand in,
 //! and the gaps, what a failed read left unknown.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -93,6 +93,9 @@ pub struct Surroundings {
     pub images: BTreeMap<String, BTreeMap<String, Image>>,
     /// Public hosted zones: DNS name without the closing dot to id.
     pub hosted_zones: BTreeMap<String, String>,
+    /// Region to those of the operator's secrets asked for that are there. A
+    /// region is absent when nobody could look.
+    pub secrets: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Surroundings {
@@ -148,5 +151,6 @@ impl ObservedState {
         self.surroundings.zones.extend(other.surroundings.zones);
         self.surroundings.images.extend(other.surroundings.images);
         self.surroundings.hosted_zones.extend(other.surroundings.hosted_zones);
+        self.surroundings.secrets.extend(other.surroundings.secrets);
     }
 }

@@ -1,13 +1,55 @@
 //! What should be: every resource of every cluster, from the manifests alone.
 //!
-//! Ids are not known here: references (`@{…}`) stand for them.
+//! Ids are not known here: references (`@{…}`) stand for them. Invariant: what
+//! is desired of one cluster depends on nothing another cluster says, but for
+//! what the region shares (`@region`), which is the same whoever asks for it.
 
-use std::collections::BTreeMap;
+mod access;
+mod alarms;
+mod boot;
+mod hub;
+mod inputs;
+mod names;
+mod network;
+mod policy;
+mod shared;
+mod storage;
+mod workers;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use crate::address::Address;
-use crate::kind::Body;
+use crate::cloud::Scope;
+use crate::kind::{Body, Kind};
+use crate::manifest::Manifests;
+use crate::manifest::cluster::{Cluster, ClusterSpec, DriftMode};
+use crate::site::{Site, TAG_LABEL_PREFIX, TAG_PROTECT};
+
+pub use inputs::{Agent, Inputs};
+
+/// Everything that should be.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DesiredState {
+    /// Every resource of every scope.
+    pub resources: BTreeMap<Address, Resource>,
+    /// Every cluster, and `@region` for every region that has one.
+    pub scopes: BTreeMap<String, ScopePolicy>,
+}
+
+/// How a cluster, or what a region's clusters share, is to be treated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScopePolicy {
+    /// Where it is.
+    pub region: String,
+    /// Leave everything as it is.
+    pub suspend: bool,
+    /// What to do about changes made outside the repository.
+    pub drift: DriftMode,
+    /// Names of the secrets an operator makes for it.
+    pub secrets: BTreeSet<String>,
+}
 
 /// One resource that should be there.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,4 +62,157 @@ pub struct Resource {
     pub tags: BTreeMap<String, String>,
     /// What it is.
     pub body: Body,
+}
+
+/// Everything the manifests ask for.
+pub fn desired(manifests: &Manifests, site: &Site, inputs: &Inputs) -> DesiredState {
+    let mut state = DesiredState::default();
+    for declared in manifests.clusters.values() {
+        let cluster = &declared.cluster;
+        state.scopes.insert(cluster.metadata.name.clone(), scope_policy(&cluster.spec));
+        let mut draft = Draft::new(site, cluster, inputs);
+        network::add(&mut draft);
+        access::add(&mut draft);
+        storage::add(&mut draft);
+        names::add(&mut draft);
+        hub::add(&mut draft);
+        workers::add(&mut draft);
+        alarms::add(&mut draft);
+        state.resources.extend(draft.resources);
+    }
+    for (region, suspend) in regions(manifests) {
+        let scope = Site::region_scope(&region);
+        let drift = DriftMode::Repair;
+        let secrets = BTreeSet::new();
+        state.resources.extend(shared::resources(site, &region));
+        state.scopes.insert(scope, ScopePolicy { region, suspend, drift, secrets });
+    }
+    state
+}
+
+/// What has to be looked at to plan for these manifests.
+pub fn scope(manifests: &Manifests) -> Scope {
+    let mut scope = Scope { regions: manifests.repository.regions.clone(), ..Scope::default() };
+    for declared in manifests.clusters.values() {
+        let spec = &declared.cluster.spec;
+        scope.regions.insert(spec.region.clone());
+        scope.images.entry(spec.region.clone()).or_default().insert(image_wanted(spec));
+        scope.domains.extend(spec.domain.clone());
+        scope.secrets.entry(spec.region.clone()).or_default().extend(secrets(spec));
+    }
+    scope
+}
+
+/// What stands for the image a cluster wants: its system, or the image's id.
+pub(crate) fn image_wanted(spec: &ClusterSpec) -> String {
+    spec.image.clone().unwrap_or_else(|| spec.os.as_str().to_string())
+}
+
+/// A cluster's resources in the making.
+pub(crate) struct Draft<'a> {
+    pub(crate) site: &'a Site,
+    pub(crate) inputs: &'a Inputs,
+    pub(crate) name: &'a str,
+    pub(crate) spec: &'a ClusterSpec,
+    labels: &'a BTreeMap<String, String>,
+    resources: BTreeMap<Address, Resource>,
+}
+
+impl<'a> Draft<'a> {
+    fn new(site: &'a Site, cluster: &'a Cluster, inputs: &'a Inputs) -> Self {
+        Self {
+            site,
+            inputs,
+            name: &cluster.metadata.name,
+            spec: &cluster.spec,
+            labels: &cluster.metadata.labels,
+            resources: BTreeMap::new(),
+        }
+    }
+
+    /// The address of something of this cluster.
+    pub(crate) fn address<K: Kind>(&self, name: &str) -> Address {
+        Address::new(self.name, K::NAME, name)
+    }
+
+    /// The range its network is laid out in.
+    pub(crate) fn cidr(&self) -> &'a str {
+        self.inputs.networks.get(self.name).unwrap_or(&self.spec.network.cidr)
+    }
+
+    /// A name in AWS for something of this cluster, at most `limit` characters.
+    pub(crate) fn aws_name(&self, name: &str, limit: usize) -> String {
+        self.site.name(self.name, name, limit)
+    }
+
+    /// The tags of an object of this cluster.
+    pub(crate) fn tags(&self, address: &Address) -> BTreeMap<String, String> {
+        let mut tags = tags(self.site, address);
+        for (key, value) in self.labels {
+            tags.insert(format!("{TAG_LABEL_PREFIX}{key}"), value.clone());
+        }
+        tags
+    }
+
+    /// Adds a resource in the cluster's region.
+    pub(crate) fn add<K: Kind + Into<Body>>(&mut self, name: &str, body: K) {
+        let region = self.spec.region.clone();
+        let address = self.address::<K>(name);
+        let tags = self.tags(&address);
+        self.resources
+            .insert(address.clone(), Resource { address, region, tags, body: body.into() });
+    }
+
+    /// Adds a resource that outlives mistakes.
+    pub(crate) fn add_protected<K: Kind + Into<Body>>(&mut self, name: &str, body: K) {
+        self.add(name, body);
+        self.change::<K>(name, |resource| {
+            resource.tags.insert(TAG_PROTECT.into(), "true".into());
+        });
+    }
+
+    /// Adds a resource of IAM or Route 53.
+    pub(crate) fn add_global<K: Kind + Into<Body>>(&mut self, name: &str, body: K) {
+        self.add(name, body);
+        self.change::<K>(name, |resource| resource.region = "global".into());
+    }
+
+    /// Changes a resource that was added.
+    pub(crate) fn change<K: Kind>(&mut self, name: &str, change: impl FnOnce(&mut Resource)) {
+        let address = self.address::<K>(name);
+        if let Some(resource) = self.resources.get_mut(&address) {
+            change(resource);
+        }
+    }
+}
+
+/// The tags every object has: whose it is, and a name for people.
+pub(crate) fn tags(site: &Site, address: &Address) -> BTreeMap<String, String> {
+    let mut tags = site.identity(address);
+    tags.insert("Name".into(), format!("{} {}", address.scope(), address.name()));
+    tags
+}
+
+fn scope_policy(spec: &ClusterSpec) -> ScopePolicy {
+    ScopePolicy {
+        region: spec.region.clone(),
+        suspend: spec.suspend,
+        drift: spec.drift,
+        secrets: secrets(spec),
+    }
+}
+
+fn secrets(spec: &ClusterSpec) -> BTreeSet<String> {
+    let reference = spec.jupyter.auth.client_secret_ref.as_deref();
+    reference.and_then(|text| text.strip_prefix("ssm:")).map(str::to_string).into_iter().collect()
+}
+
+/// Every region with a cluster, and whether all its clusters are suspended.
+fn regions(manifests: &Manifests) -> BTreeMap<String, bool> {
+    let mut regions = BTreeMap::new();
+    for declared in manifests.clusters.values() {
+        let spec = &declared.cluster.spec;
+        *regions.entry(spec.region.clone()).or_insert(true) &= spec.suspend;
+    }
+    regions
 }

@@ -14,4 +14,6 @@ pub struct ElasticIp {
 impl Kind for ElasticIp {
     const NAME: &'static str = "elastic-ip";
     const ATTRIBUTES: &'static [(&'static str, Rule)] = &[("interface", Rule::Owned)];
+    // AWS associates an address only behind an attached gateway.
+    const AFTER: &'static [&'static str] = &["internet-gateway"];
 }

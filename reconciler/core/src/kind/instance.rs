@@ -36,8 +36,6 @@ pub struct Instance {
     pub metadata_tokens: String,
     /// Hops a metadata answer may travel; 1 keeps containers out.
     pub metadata_hop_limit: i32,
-    /// Refuses to be terminated through the API.
-    pub termination_protected: bool,
     /// It is running (or about to be).
     pub running: bool,
     /// Device name to the id of the data volume attached there.
@@ -60,8 +58,11 @@ impl Kind for Instance {
         ("root_type", Rule::Owned),
         ("metadata_tokens", Rule::Owned),
         ("metadata_hop_limit", Rule::Owned),
-        ("termination_protected", Rule::Owned),
         ("running", Rule::Owned),
         ("volumes", Rule::Owned),
     ];
+    const DISRUPTS: bool = true;
+    // What it needs on its first boot: a way out, its rights, its files.
+    const AFTER: &'static [&'static str] =
+        &["route-table", "role", "parameter", "file-system", "object"];
 }

@@ -42,6 +42,16 @@ pub trait Kind: Serialize + DeserializeOwned + Clone + PartialEq + Debug {
     const READS_TAGS: bool = true;
     /// Outputs that an update in place changes.
     const VOLATILE: &'static [&'static str] = &[];
+    /// Making it anew, or stopping it, ends what people are doing: waits for
+    /// consent.
+    const DISRUPTS: bool = false;
+    /// Kinds of the same scope that come before this one although no attribute
+    /// refers to them, and go after it.
+    const AFTER: &'static [&'static str] = &[];
+    /// Attributes that may refer in circles (the rules of two security groups
+    /// to each other): the object is made without them, they are filled in
+    /// when all exist, and emptied before any goes.
+    const LATE: &'static [&'static str] = &[];
 
     /// What is desired at a moment (seconds since 1970, UTC). Only schedules
     /// make a difference.
@@ -69,6 +79,12 @@ pub struct Facts {
     pub reads_tags: bool,
     /// See [`Kind::VOLATILE`].
     pub volatile: &'static [&'static str],
+    /// See [`Kind::DISRUPTS`].
+    pub disrupts: bool,
+    /// See [`Kind::AFTER`].
+    pub after: &'static [&'static str],
+    /// See [`Kind::LATE`].
+    pub late: &'static [&'static str],
 }
 
 impl Facts {
@@ -107,6 +123,9 @@ macro_rules! kinds {
             holds_data: $kind::HOLDS_DATA,
             reads_tags: $kind::READS_TAGS,
             volatile: $kind::VOLATILE,
+            disrupts: $kind::DISRUPTS,
+            after: $kind::AFTER,
+            late: $kind::LATE,
         }),*];
 
         impl Body {
@@ -169,6 +188,9 @@ pub fn facts(name: &str) -> &'static Facts {
         holds_data: true,
         reads_tags: false,
         volatile: &[],
+        disrupts: true,
+        after: &[],
+        late: &[],
     };
     KINDS.iter().find(|facts| facts.name == name).unwrap_or(UNKNOWN)
 }

@@ -21,4 +21,5 @@ impl Kind for Namespace {
     const ATTRIBUTES: &'static [(&'static str, Rule)] =
         &[("name", Rule::Replace), ("vpc", Rule::Initial)];
     const READS_TAGS: bool = false;
+    const AFTER: &'static [&'static str] = &["vpc"];
 }

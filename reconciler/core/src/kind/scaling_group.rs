@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::{Kind, Rule};
+use crate::schedule::{near_edge, window_open};
 
 /// An Auto Scaling group. Its id is its name; output `arn`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -133,4 +134,84 @@ impl Kind for ScalingGroup {
         ("windows", Rule::Initial),
         ("instance_tags", Rule::Owned),
     ];
+    // What a worker needs on its first boot, the hub included.
+    const AFTER: &'static [&'static str] =
+        &["route-table", "role", "parameter", "file-system", "object", "instance"];
+
+    /// Within a window its minimum counts; what is made then starts with it.
+    fn at(mut self, now: i64) -> Self {
+        let open = self.windows.iter().filter(|window| window_open(window, now));
+        self.min = open.map(|window| window.min).max().unwrap_or(self.min);
+        self.desired = self.desired.max(self.min);
+        self
+    }
+
+    /// Around an edge AWS has either carried out the scheduled action or is
+    /// about to: both minima are right.
+    fn given(mut self, observed: &Self, now: i64) -> Self {
+        let usual = self.schedules.iter().filter(|(name, _)| name.ends_with("-end"));
+        let minima: Vec<i32> = usual
+            .map(|(_, action)| action.min)
+            .chain(self.windows.iter().map(|window| window.min))
+            .collect();
+        let edge = self.windows.iter().any(|window| near_edge(window, now, EDGE_SECONDS));
+        if edge && minima.contains(&observed.min) {
+            self.min = observed.min;
+        }
+        self
+    }
+}
+
+/// How late AWS may carry out a scheduled action.
+const EDGE_SECONDS: i64 = 300;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Monday 8 to 12 in Denver; 2026-11-23 is a Monday, Denver 7 h behind UTC.
+    const EIGHT: i64 = 1_795_446_000;
+
+    fn group() -> ScalingGroup {
+        let (start, end) = ("0 8 * * MON", "0 12 * * MON");
+        let timezone = "America/Denver".to_string();
+        let action = |recurrence: &str, min| ScheduledAction {
+            recurrence: recurrence.into(),
+            timezone: timezone.clone(),
+            min,
+        };
+        ScalingGroup {
+            min: 1,
+            desired: 1,
+            schedules: BTreeMap::from([
+                ("lab-start".into(), action(start, 8)),
+                ("lab-end".into(), action(end, 1)),
+            ]),
+            windows: vec![Window {
+                start: start.into(),
+                end: end.into(),
+                timezone: timezone.clone(),
+                min: 8,
+            }],
+            ..ScalingGroup::default()
+        }
+    }
+
+    #[test]
+    fn a_window_raises_the_minimum_while_it_lasts() {
+        assert_eq!(group().at(EIGHT - 60).min, 1);
+        let within = group().at(EIGHT + 3600);
+        assert_eq!((within.min, within.desired), (8, 8));
+        assert_eq!(group().at(EIGHT + 5 * 3600).min, 1);
+    }
+
+    #[test]
+    fn around_an_edge_either_minimum_is_right_and_later_only_one() {
+        let seen = ScalingGroup { min: 1, ..group() };
+        let at = |now: i64| group().at(now).given(&seen, now).min;
+        assert_eq!(at(EIGHT + 60), 1);
+        assert_eq!(at(EIGHT + 3600), 8);
+        let other = ScalingGroup { min: 5, ..group() };
+        assert_eq!(group().at(EIGHT + 60).given(&other, EIGHT + 60).min, 8);
+    }
 }

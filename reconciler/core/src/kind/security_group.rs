@@ -54,4 +54,5 @@ impl Kind for SecurityGroup {
         ("description", Rule::Replace),
         ("rules", Rule::Owned),
     ];
+    const LATE: &'static [&'static str] = &["rules"];
 }

@@ -28,7 +28,7 @@ pub struct Metadata {
     pub name: String,
     /// Labels; each becomes a tag `lyceum:label:<key>` on everything.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(length(max = 20))]
+    #[schemars(extend("maxProperties" = 20))]
     pub labels: BTreeMap<String, String>,
 }
 
@@ -162,11 +162,11 @@ pub struct Network {
     #[schemars(range(min = 1, max = 6))]
     pub zones: u32,
     /// Ranges that may reach SSH. Has effect only with `adminKeys`.
-    #[schemars(length(max = 50))]
+    #[schemars(length(max = 50), extend("uniqueItems" = true))]
     pub admin_cidrs: Vec<String>,
     /// Public SSH keys of the administrators. None: no SSH; Session Manager
     /// always works.
-    #[schemars(length(max = 50))]
+    #[schemars(length(max = 50), extend("uniqueItems" = true))]
     pub admin_keys: Vec<String>,
 }
 
@@ -193,7 +193,7 @@ pub struct Hub {
     #[schemars(range(min = 1, max = 16384))]
     pub data_volume_gib: u32,
     /// The roles it has, folders of `cookbooks/`.
-    #[schemars(length(min = 1, max = 20))]
+    #[schemars(length(min = 1, max = 20), extend("uniqueItems" = true))]
     pub roles: Vec<String>,
 }
 
@@ -214,7 +214,7 @@ impl Default for Hub {
 pub struct Workers {
     /// Instance types in order of preference; several make spot capacity
     /// easier to find.
-    #[schemars(length(min = 1, max = 40), inner(regex(pattern = r"^[a-z0-9-]+\.[a-z0-9-]+$")))]
+    #[schemars(length(min = 1, max = 40), extend("uniqueItems" = true), inner(regex(pattern = r"^[a-z0-9-]+\.[a-z0-9-]+$")))]
     pub instance_types: Vec<String>,
     /// How they are bought.
     pub purchase: Purchase,
@@ -229,7 +229,7 @@ pub struct Workers {
     #[schemars(range(min = 8, max = 16384))]
     pub volume_gib: u32,
     /// The roles they have, folders of `cookbooks/`.
-    #[schemars(length(min = 1, max = 20))]
+    #[schemars(length(min = 1, max = 20), extend("uniqueItems" = true))]
     pub roles: Vec<String>,
     /// When to have more or fewer.
     pub scaling: Scaling,
@@ -427,7 +427,8 @@ pub struct Auth {
     /// operator makes it (`lyceum secret set`); it is never read here and never
     /// removed.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = r"^ssm:(/[A-Za-z0-9_.-]+)+$"))]
+    // Write-only: a secret put here by mistake is not repeated in a diagnostic.
+    #[schemars(regex(pattern = r"^ssm:(/[A-Za-z0-9_.-]+)+$"), extend("writeOnly" = true))]
     pub client_secret_ref: Option<String>,
     /// GitHub: organisations whose members may sign in.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -470,6 +471,23 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self { memory: "2G".into(), cpu: 1.0, users: 100 }
+    }
+}
+
+impl Limits {
+    /// The memory in bytes; none where it is not an amount.
+    pub fn memory_bytes(&self) -> Option<u64> {
+        let digits = self.memory.trim_end_matches(['K', 'M', 'G', 'T']);
+        let shift = match &self.memory[digits.len()..] {
+            "" => 0,
+            "K" => 10,
+            "M" => 20,
+            "G" => 30,
+            "T" => 40,
+            _ => return None,
+        };
+        let amount = digits.parse::<f64>().ok()? * (1_u64 << shift) as f64;
+        (amount.is_finite() && amount >= 0.0).then_some(amount as u64)
     }
 }
 

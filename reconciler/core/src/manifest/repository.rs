@@ -29,6 +29,22 @@ pub enum RepositoryKind {
     Repository,
 }
 
+/// The services that are called: what `rates` may name.
+pub const SERVICES: &[&str] = &[
+    "autoscaling",
+    "cloudwatch",
+    "ec2",
+    "efs",
+    "eventbridge",
+    "iam",
+    "route53",
+    "s3",
+    "servicediscovery",
+    "sqs",
+    "ssm",
+    "sts",
+];
+
 /// What is true of the whole repository.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
@@ -38,6 +54,7 @@ pub struct RepositorySpec {
     pub owner: String,
     /// Regions to watch besides those of the clusters, so that what a cluster
     /// left behind when it moved or went is still seen.
+    #[schemars(length(max = 40), inner(regex(pattern = r"^[a-z]{2}(-[a-z]+)+-[0-9]$")))]
     pub regions: BTreeSet<String>,
     /// Limits.
     pub limits: PlanLimits,
@@ -67,11 +84,14 @@ pub struct PlanLimits {
     /// Changes carried out at the same time in one cluster.
     #[schemars(range(min = 1, max = 64))]
     pub parallel_changes: u32,
+    /// How long one call to AWS may take, in seconds.
+    #[schemars(range(min = 1, max = 300))]
+    pub call_timeout_seconds: u32,
 }
 
 impl Default for PlanLimits {
     fn default() -> Self {
-        Self { deletes_per_plan: 20, parallel_changes: 16 }
+        Self { deletes_per_plan: 20, parallel_changes: 16, call_timeout_seconds: 30 }
     }
 }
 

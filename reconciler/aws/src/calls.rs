@@ -1,0 +1,337 @@
+//! How calls are sent: at a bounded rate, repeated where that is safe, counted.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use futures_util::StreamExt;
+use lyceum_core::cloud::{Class, CloudError};
+use tokio::time::{Instant, sleep, sleep_until};
+
+use crate::error::classify;
+
+/// Tries of one call, the first included.
+const TRIES: u32 = 6;
+/// How long a new object may stay invisible to reads.
+pub(crate) const VISIBLE: Duration = Duration::from_secs(120);
+/// Calls in flight for the items of one list.
+const AT_ONCE: usize = 16;
+/// Pages of one list before it is given up: at least 20,000 objects.
+const PAGES: usize = 200;
+
+/// One API call, and whether it may be sent again without knowing its fate.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Call {
+    service: &'static str,
+    operation: &'static str,
+    kind: CallKind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum CallKind {
+    Read,
+    Repeatable,
+    Once,
+}
+
+impl Call {
+    /// A call that changes nothing.
+    pub(crate) fn read(service: &'static str, operation: &'static str) -> Self {
+        Self { service, operation, kind: CallKind::Read }
+    }
+
+    /// A change that may be repeated: by token, by name, or an upsert.
+    pub(crate) fn repeatable(service: &'static str, operation: &'static str) -> Self {
+        Self { service, operation, kind: CallKind::Repeatable }
+    }
+
+    /// A change that, repeated, would happen twice. Sent again only after an
+    /// answer that says it was not carried out.
+    pub(crate) fn once(service: &'static str, operation: &'static str) -> Self {
+        Self { service, operation, kind: CallKind::Once }
+    }
+
+    /// `ec2:CreateVpc`.
+    pub(crate) fn name(&self) -> String {
+        format!("{}:{}", self.service, self.operation)
+    }
+
+    fn may_repeat(&self, class: Class) -> bool {
+        match class {
+            Class::Throttled => true,
+            Class::Ambiguous => self.kind != CallKind::Once,
+            _ => false,
+        }
+    }
+
+    fn bucket(&self) -> (&'static str, bool) {
+        (self.service, self.kind == CallKind::Read)
+    }
+}
+
+/// Calls per second and burst, by service; what is not named has the documented
+/// rate of that service.
+#[derive(Clone, Debug, Default)]
+pub struct Rates(pub BTreeMap<String, (f64, u32)>);
+
+impl Rates {
+    /// Below AWS's documented buckets, which the account shares with others.
+    fn of(&self, service: &str, read: bool) -> (f64, u32) {
+        if let Some(rate) = self.0.get(service) {
+            return *rate;
+        }
+        match (service, read) {
+            ("ec2", true) => (20.0, 100),
+            ("ec2", false) => (5.0, 50),
+            ("route53", _) => (5.0, 5),
+            ("s3", _) => (100.0, 200),
+            ("ssm", true) => (20.0, 40),
+            (_, true) => (10.0, 30),
+            (_, false) => (5.0, 20),
+        }
+    }
+}
+
+/// What was sent since the start: attempts by operation, such as
+/// `ec2:DescribeVpcs`.
+#[derive(Clone, Debug, Default)]
+pub struct Stats {
+    /// Attempts by operation.
+    pub by_operation: BTreeMap<String, u64>,
+    /// Answers that asked to slow down.
+    pub throttled: u64,
+}
+
+/// Where all calls of one region pass.
+#[derive(Clone, Debug)]
+pub(crate) struct Calls {
+    rates: Arc<Rates>,
+    buckets: Arc<Mutex<BTreeMap<(&'static str, bool), Bucket>>>,
+    stats: Arc<Mutex<Stats>>,
+}
+
+impl Calls {
+    /// Calls at these rates, counted into `stats`.
+    pub(crate) fn new(rates: Arc<Rates>, stats: Arc<Mutex<Stats>>) -> Self {
+        Self { rates, buckets: Arc::default(), stats }
+    }
+
+    /// Sends a call, again where it may be, and names its error.
+    pub(crate) async fn send<T, E, F, A>(&self, call: Call, attempt: F) -> Result<T, CloudError>
+    where
+        F: Fn() -> A,
+        A: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        let mut tries = 1;
+        loop {
+            self.pass(call).await;
+            let error = match attempt().await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => classify(&call.name(), &error),
+            };
+            if error.class == Class::Throttled {
+                self.slow_down(call);
+            }
+            if tries == TRIES || !call.may_repeat(error.class) {
+                return Err(error);
+            }
+            tracing::debug!(operation = call.name(), tries, %error, "calling again");
+            sleep(pause(tries)).await;
+            tries += 1;
+        }
+    }
+
+    /// Every item of a list that comes in pages. `attempt` takes the token of
+    /// the page, `open` the items and the next token out of an answer.
+    pub(crate) async fn pages<T, I, E, F, A>(
+        &self,
+        call: Call,
+        attempt: F,
+        open: impl Fn(T) -> (Vec<I>, Option<String>),
+    ) -> Result<Vec<I>, CloudError>
+    where
+        F: Fn(Option<String>) -> A,
+        A: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        let mut items = Vec::new();
+        let mut token = None;
+        for _ in 0..PAGES {
+            let answer = self.send(call, || attempt(token.clone())).await?;
+            let (page, next) = open(answer);
+            items.extend(page);
+            match next.filter(|next| !next.is_empty()) {
+                Some(next) => token = Some(next),
+                None => return Ok(items),
+            }
+        }
+        Err(CloudError::new(Class::Invalid, &call.name(), format!("more than {PAGES} pages")))
+    }
+
+    async fn pass(&self, call: Call) {
+        let turn = {
+            let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+            let (service, read) = call.bucket();
+            let bucket = buckets
+                .entry((service, read))
+                .or_insert_with(|| Bucket::new(self.rates.of(service, read), Instant::now()));
+            bucket.turn(Instant::now())
+        };
+        sleep_until(turn).await;
+        let mut stats = self.stats.lock().unwrap_or_else(PoisonError::into_inner);
+        *stats.by_operation.entry(call.name()).or_default() += 1;
+    }
+
+    fn slow_down(&self, call: Call) {
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bucket) = buckets.get_mut(&call.bucket()) {
+            bucket.slow_down(Instant::now());
+            tracing::info!(operation = call.name(), per_second = bucket.rate, "slowing down");
+        }
+        self.stats.lock().unwrap_or_else(PoisonError::into_inner).throttled += 1;
+    }
+}
+
+/// Waits until `look` finds something, at most `limit`; the pause between two
+/// looks grows from 100 ms to 3 s.
+pub(crate) async fn until<T, F, A>(
+    operation: &str,
+    limit: Duration,
+    look: F,
+) -> Result<T, CloudError>
+where
+    F: Fn() -> A,
+    A: Future<Output = Result<Option<T>, CloudError>>,
+{
+    let end = Instant::now() + limit;
+    let mut wait = Duration::from_millis(100);
+    loop {
+        if let Some(found) = look().await? {
+            return Ok(found);
+        }
+        if Instant::now() + wait > end {
+            let message = format!("not there after {} s", limit.as_secs());
+            return Err(CloudError::new(Class::NotYet, operation, message));
+        }
+        sleep(wait).await;
+        wait = (wait * 2).min(Duration::from_secs(3));
+    }
+}
+
+/// The answer to a creation or, where it may have happened before (it exists, or
+/// no answer came), what `find` finds of ours.
+pub(crate) async fn made_or_found<T>(
+    made: Result<T, CloudError>,
+    find: impl Future<Output = Result<Option<T>, CloudError>>,
+) -> Result<T, CloudError> {
+    match made {
+        Err(error) if matches!(error.class, Class::Exists | Class::Ambiguous) => {
+            find.await?.ok_or(error)
+        }
+        other => other,
+    }
+}
+
+/// What `look` answers for each item, in order, [`AT_ONCE`] at a time.
+pub(crate) async fn each<I, T, F, A>(items: Vec<I>, look: F) -> Vec<T>
+where
+    F: Fn(I) -> A,
+    A: Future<Output = T>,
+{
+    futures_util::stream::iter(items).map(look).buffered(AT_ONCE).collect().await
+}
+
+/// Exponential with full jitter, 50 ms to 5 s: many callers must not come back
+/// at the same moment.
+fn pause(tries: u32) -> Duration {
+    use std::hash::{BuildHasher, RandomState};
+    let most = (100u64 << tries.min(6)).min(5000);
+    let random = RandomState::new().hash_one(tries) % most;
+    Duration::from_millis(50 + random)
+}
+
+/// A token bucket whose rate halves on a throttle reply and recovers slowly.
+#[derive(Debug)]
+struct Bucket {
+    full_rate: f64,
+    rate: f64,
+    burst: f64,
+    tokens: f64,
+    last: Instant,
+}
+
+impl Bucket {
+    fn new((rate, burst): (f64, u32), now: Instant) -> Self {
+        let burst = f64::from(burst.max(1));
+        Self { full_rate: rate, rate, burst, tokens: burst, last: now }
+    }
+
+    /// Takes a token and says when it may be used. Tokens may go below zero:
+    /// that is the queue.
+    fn turn(&mut self, now: Instant) -> Instant {
+        let passed = now.saturating_duration_since(self.last).as_secs_f64();
+        self.last = now;
+        self.tokens = (self.tokens + passed * self.rate).min(self.burst);
+        // A tenth of the way back per second without a throttle reply.
+        self.rate = (self.rate + passed * self.full_rate / 10.0).min(self.full_rate);
+        self.tokens -= 1.0;
+        if self.tokens >= 0.0 {
+            now
+        } else {
+            now + Duration::from_secs_f64(-self.tokens / self.rate)
+        }
+    }
+
+    fn slow_down(&mut self, now: Instant) {
+        self.last = now;
+        self.rate = (self.rate / 2.0).max(self.full_rate / 32.0);
+        self.tokens = self.tokens.min(0.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bucket_lets_the_burst_pass_and_then_keeps_the_rate() {
+        let now = Instant::now();
+        let mut bucket = Bucket::new((10.0, 3), now);
+        let turns: Vec<_> = (0..5).map(|_| bucket.turn(now) - now).collect();
+        assert_eq!(&turns[..3], [Duration::ZERO; 3]);
+        assert_eq!(turns[3], Duration::from_millis(100));
+        assert_eq!(turns[4], Duration::from_millis(200));
+    }
+
+    #[test]
+    fn a_throttle_reply_empties_the_bucket_and_halves_the_rate_until_it_recovers() {
+        let now = Instant::now();
+        let mut bucket = Bucket::new((10.0, 100), now);
+        bucket.slow_down(now);
+        assert_eq!(bucket.turn(now) - now, Duration::from_millis(200));
+        let later = now + Duration::from_secs(20);
+        bucket.turn(later);
+        assert!((bucket.rate - 10.0).abs() < f64::EPSILON);
+    }
+
+    #[test]
+    fn the_rate_never_falls_to_nothing() {
+        let now = Instant::now();
+        let mut bucket = Bucket::new((32.0, 1), now);
+        (0..100).for_each(|_| bucket.slow_down(now));
+        assert!((bucket.rate - 1.0).abs() < f64::EPSILON);
+    }
+
+    #[test]
+    fn only_what_is_safe_is_repeated_when_no_answer_came() {
+        assert!(!Call::once("ec2", "CreateVpc").may_repeat(Class::Ambiguous));
+        assert!(Call::once("ec2", "CreateVpc").may_repeat(Class::Throttled));
+        assert!(Call::repeatable("ec2", "CreateTags").may_repeat(Class::Ambiguous));
+        assert!(!Call::read("ec2", "DescribeVpcs").may_repeat(Class::Denied));
+    }
+}

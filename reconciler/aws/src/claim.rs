@@ -1,0 +1,183 @@
+//! Whose an object is, from its tags: the first question of every list.
+
+use std::collections::BTreeMap;
+
+use lyceum_core::address::Address;
+use lyceum_core::cloud::CloudError;
+use lyceum_core::kind::Body;
+use lyceum_core::observed::{Gap, Object};
+use lyceum_core::site::{Site, TAG_ADDRESS, TAG_CLUSTER, TAG_OWNER, TAG_SOURCE};
+
+/// What one list found.
+#[derive(Debug, Default)]
+pub(crate) struct Listing {
+    /// Ours.
+    pub(crate) objects: Vec<Object>,
+    /// What must not be touched, or could not be read.
+    pub(crate) gaps: Vec<Gap>,
+}
+
+/// One object as its service lists it.
+pub(crate) struct Found {
+    /// AWS's id.
+    pub(crate) id: String,
+    /// Its tags.
+    pub(crate) tags: BTreeMap<String, String>,
+    /// Further outputs.
+    pub(crate) outputs: BTreeMap<String, String>,
+    /// What it is.
+    pub(crate) body: Body,
+}
+
+impl Listing {
+    /// Takes what is ours. Another owner's is ignored; ours from another source
+    /// is a gap for its cluster; ours without an address we know is a gap for
+    /// its kind. What carries an address of another kind (a root volume carries
+    /// its instance's) belongs to that one and is ignored.
+    pub(crate) fn claim(&mut self, site: &Site, region: &str, found: Found) {
+        let kind = found.body.facts().name;
+        if let Some(address) = self.address(site, region, (kind, &found.id, &found.tags)) {
+            self.push(address, region, found);
+        }
+    }
+
+    /// The address of an object that is ours, by its kind, id and tags, before
+    /// anything more is read of it. What is not ours ends here, as a gap where
+    /// it has to be one.
+    pub(crate) fn address(
+        &mut self,
+        site: &Site,
+        region: &str,
+        (kind, id, tags): (&str, &str, &BTreeMap<String, String>),
+    ) -> Option<Address> {
+        match claim(site, kind, tags) {
+            Claim::Foreign => return None,
+            Claim::Ours(address) => return Some(address),
+            Claim::OtherSource { scope, source } => self.other_source(&scope, id, &source),
+            Claim::NoAddress { scope } => self.gaps.push(Gap {
+                region: region.into(),
+                kind: kind.into(),
+                scope,
+                cause: format!("{id} has lost its tag {TAG_ADDRESS}; restore or remove it"),
+            }),
+        }
+        None
+    }
+
+    /// A cluster of our owner's from another repository: nothing in it is ours.
+    pub(crate) fn other_source(&mut self, scope: &str, id: &str, source: &str) {
+        self.gaps.push(Gap {
+            region: String::new(),
+            kind: String::new(),
+            scope: scope.into(),
+            cause: format!("{id} belongs to the repository with root commit {source}"),
+        });
+    }
+
+    /// An object of ours that could not be read to its end: its kind is unknown
+    /// in its cluster, and nowhere else.
+    pub(crate) fn unread(&mut self, region: &str, address: &Address, error: &CloudError) {
+        self.gaps.push(Gap {
+            region: region.into(),
+            kind: address.kind().into(),
+            scope: address.scope().into(),
+            cause: error.to_string(),
+        });
+    }
+
+    /// Takes an object whose owner stands in its name or path instead of tags.
+    pub(crate) fn push(&mut self, address: Address, region: &str, found: Found) {
+        self.objects.push(Object {
+            address,
+            region: region.into(),
+            id: found.id,
+            outputs: found.outputs,
+            tags: found.tags,
+            body: found.body,
+        });
+    }
+}
+
+/// Whose an object is.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Claim {
+    /// Not ours, or part of something else of ours.
+    Foreign,
+    /// Ours.
+    Ours(Address),
+    /// Our owner's, from another repository.
+    OtherSource {
+        /// Its cluster.
+        scope: String,
+        /// That repository's root commit.
+        source: String,
+    },
+    /// Ours, but its address is gone.
+    NoAddress {
+        /// Its cluster.
+        scope: String,
+    },
+}
+
+/// Whose an object of `kind` with these tags is.
+pub(crate) fn claim(site: &Site, kind: &str, tags: &BTreeMap<String, String>) -> Claim {
+    if tags.get(TAG_OWNER) != Some(&site.owner) {
+        return Claim::Foreign;
+    }
+    let scope = tags.get(TAG_CLUSTER).cloned().unwrap_or_default();
+    match tags.get(TAG_SOURCE) {
+        Some(source) if *source == site.source => {}
+        Some(source) => return Claim::OtherSource { scope, source: source.clone() },
+        None => return Claim::NoAddress { scope },
+    }
+    match tags.get(TAG_ADDRESS).and_then(|text| text.parse::<Address>().ok()) {
+        Some(address) if address.kind() == kind && address.scope() == scope => Claim::Ours(address),
+        Some(address) if address.kind() != kind => Claim::Foreign,
+        _ => Claim::NoAddress { scope },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn site() -> Site {
+        Site {
+            owner: "lyceum".into(),
+            source: "abc".into(),
+            account: "1".into(),
+            partition: "aws".into(),
+        }
+    }
+
+    fn tags() -> BTreeMap<String, String> {
+        site().identity(&Address::new("geo", "vpc", "main"))
+    }
+
+    fn with(key: &str, value: Option<&str>) -> BTreeMap<String, String> {
+        let mut tags = tags();
+        match value {
+            Some(value) => tags.insert(key.into(), value.into()),
+            None => tags.remove(key),
+        };
+        tags
+    }
+
+    #[test]
+    fn only_our_own_source_is_claimed() {
+        let ours = Claim::Ours(Address::new("geo", "vpc", "main"));
+        assert_eq!(claim(&site(), "vpc", &tags()), ours);
+        assert_eq!(claim(&site(), "vpc", &with(TAG_OWNER, Some("x"))), Claim::Foreign);
+        assert_eq!(
+            claim(&site(), "vpc", &with(TAG_SOURCE, Some("def"))),
+            Claim::OtherSource { scope: "geo".into(), source: "def".into() }
+        );
+    }
+
+    #[test]
+    fn a_lost_address_is_a_gap_and_anothers_part_is_not_ours() {
+        let lost = Claim::NoAddress { scope: "geo".into() };
+        assert_eq!(claim(&site(), "vpc", &with(TAG_ADDRESS, None)), lost);
+        assert_eq!(claim(&site(), "volume", &tags()), Claim::Foreign);
+    }
+}

@@ -1,0 +1,55 @@
+//! What the kinds of EC2 share: the filter that narrows a list to ours, and
+//! writing tags.
+
+use aws_sdk_ec2::types::Filter;
+use lyceum_core::cloud::{Class, CloudError};
+use lyceum_core::desired::Resource;
+use lyceum_core::observed::Object;
+use lyceum_core::site::{Site, TAG_OWNER};
+
+use crate::calls::Call;
+use crate::clients::Clients;
+use crate::tags;
+
+/// Narrows a list to what carries our owner tag.
+pub(crate) fn owned(site: &Site) -> Filter {
+    Filter::builder().name(format!("tag:{TAG_OWNER}")).values(&site.owner).build()
+}
+
+/// Writes the owned tags that are missing or differ; no call when none does.
+pub(crate) async fn write_tags(
+    clients: &Clients,
+    before: &Object,
+    after: &Resource,
+) -> Result<(), CloudError> {
+    let tags = tags::to_write(before, after);
+    if tags.is_empty() {
+        return Ok(());
+    }
+    let tags = tags::for_ec2(&tags);
+    clients
+        .calls
+        .send(Call::repeatable("ec2", "CreateTags"), || {
+            clients.ec2.create_tags().resources(&before.id).set_tags(Some(tags.clone())).send()
+        })
+        .await
+        .map(drop)
+}
+
+/// What a look at one object found; what is not there (yet) is `None`.
+pub(crate) fn there<T>(answer: Result<T, CloudError>) -> Result<Option<T>, CloudError> {
+    match answer {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.class == Class::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// An error whose code is too wide (`InvalidParameterValue`): with `words` in
+/// its message it says that something else has to go first.
+pub(crate) fn not_yet(error: CloudError, words: &str) -> CloudError {
+    match error.message.contains(words) {
+        true => CloudError { class: Class::NotYet, ..error },
+        false => error,
+    }
+}

@@ -1,0 +1,196 @@
+//! The machine itself: its state, type, profile and metadata service.
+
+use std::time::Duration;
+
+use aws_sdk_ec2::types::{
+    AttributeValue, Filter, HttpTokensState, IamInstanceProfileAssociation,
+    IamInstanceProfileSpecification, Instance as Described, InstanceMetadataEndpointState,
+    InstanceStateName as State,
+};
+use lyceum_core::cloud::{Class, CloudError};
+use lyceum_core::kind::Instance;
+
+use crate::calls::{Call, until};
+use crate::clients::Clients;
+use crate::ec2;
+
+/// How long an instance may take from one state to the next.
+const REACHED: Duration = Duration::from_secs(300);
+
+/// One instance as it is now; `None` while it cannot be seen.
+pub(super) async fn look(clients: &Clients, id: &str) -> Result<Option<Described>, CloudError> {
+    let answer = clients
+        .calls
+        .send(Call::read("ec2", "DescribeInstances"), || {
+            clients.ec2.describe_instances().instance_ids(id).send()
+        })
+        .await;
+    let reservations = ec2::there(answer)?.and_then(|answer| answer.reservations);
+    let mut instances = reservations.into_iter().flatten().filter_map(|some| some.instances);
+    Ok(instances.find_map(|mut some| some.pop()))
+}
+
+/// Shutting down or terminated: there is no way back.
+pub(super) fn gone(instance: &Described) -> bool {
+    matches!(state(instance), Some(State::ShuttingDown | State::Terminated))
+}
+
+/// Waits until an instance is in a state it is on the way to.
+pub(super) async fn reach(clients: &Clients, id: &str, wanted: State) -> Result<(), CloudError> {
+    until(&format!("ec2:DescribeInstances ({wanted})"), REACHED, async || {
+        let Some(instance) = look(clients, id).await? else {
+            let message = format!("{id} is gone");
+            return Err(CloudError::new(Class::NotFound, "ec2:DescribeInstances", message));
+        };
+        if wanted != State::Terminated && gone(&instance) {
+            let message = format!("{id} has been terminated meanwhile");
+            return Err(CloudError::new(Class::NotFound, "ec2:DescribeInstances", message));
+        }
+        Ok((state(&instance) == Some(&wanted)).then_some(()))
+    })
+    .await
+}
+
+/// Starts or stops a machine that is not in the state it should be in.
+pub(super) async fn set_running(
+    clients: &Clients,
+    id: &str,
+    wanted: bool,
+) -> Result<(), CloudError> {
+    let instance = look(clients, id).await?;
+    match (wanted, instance.as_ref().and_then(state)) {
+        (true, Some(State::Running)) | (false, Some(State::Stopped)) => Ok(()),
+        (true, Some(State::Pending)) => reach(clients, id, State::Running).await,
+        (true, _) => {
+            reach(clients, id, State::Stopped).await?;
+            start(clients, id).await
+        }
+        (false, _) => stop(clients, id).await,
+    }
+}
+
+/// EC2 changes the type of a stopped machine only.
+pub(super) async fn set_type(
+    clients: &Clients,
+    id: &str,
+    seen: &Instance,
+    want: &Instance,
+) -> Result<(), CloudError> {
+    if seen.instance_type == want.instance_type {
+        return Ok(());
+    }
+    stop(clients, id).await?;
+    let value = AttributeValue::builder().value(&want.instance_type).build();
+    clients
+        .calls
+        .send(Call::repeatable("ec2", "ModifyInstanceAttribute"), || {
+            let request = clients.ec2.modify_instance_attribute().instance_id(id);
+            request.instance_type(value.clone()).send()
+        })
+        .await
+        .map(drop)
+}
+
+/// Sets the metadata service's options.
+pub(super) async fn set_metadata(
+    clients: &Clients,
+    id: &str,
+    seen: &Instance,
+    want: &Instance,
+) -> Result<(), CloudError> {
+    let options = |one: &Instance| (one.metadata_tokens.clone(), one.metadata_hop_limit);
+    if options(seen) == options(want) {
+        return Ok(());
+    }
+    clients
+        .calls
+        .send(Call::repeatable("ec2", "ModifyInstanceMetadataOptions"), || {
+            let request = clients.ec2.modify_instance_metadata_options().instance_id(id);
+            request
+                .http_endpoint(InstanceMetadataEndpointState::Enabled)
+                .http_tokens(HttpTokensState::from(want.metadata_tokens.as_str()))
+                .http_put_response_hop_limit(want.metadata_hop_limit)
+                .send()
+        })
+        .await
+        .map(drop)
+}
+
+/// Gives the machine another profile, or takes it away.
+pub(super) async fn set_profile(
+    clients: &Clients,
+    id: &str,
+    seen: &Instance,
+    want: &Instance,
+) -> Result<(), CloudError> {
+    if seen.profile == want.profile {
+        return Ok(());
+    }
+    let present = association(clients, id).await?.and_then(|present| present.association_id);
+    let profile = IamInstanceProfileSpecification::builder().name(&want.profile).build();
+    let (calls, ec2) = (&clients.calls, &clients.ec2);
+    match (present, want.profile.is_empty()) {
+        (None, true) => Ok(()),
+        (Some(present), true) => {
+            let call = Call::repeatable("ec2", "DisassociateIamInstanceProfile");
+            let request = || ec2.disassociate_iam_instance_profile().association_id(&present);
+            calls.send(call, || request().send()).await.map(drop)
+        }
+        (None, false) => {
+            let call = Call::repeatable("ec2", "AssociateIamInstanceProfile");
+            let request = || ec2.associate_iam_instance_profile().instance_id(id);
+            let send = || request().iam_instance_profile(profile.clone()).send();
+            calls.send(call, send).await.map(drop)
+        }
+        (Some(present), false) => {
+            let call = Call::repeatable("ec2", "ReplaceIamInstanceProfileAssociation");
+            let request = || ec2.replace_iam_instance_profile_association();
+            let request = || request().association_id(&present);
+            let send = || request().iam_instance_profile(profile.clone()).send();
+            calls.send(call, send).await.map(drop)
+        }
+    }
+}
+
+fn state(instance: &Described) -> Option<&State> {
+    instance.state().and_then(|state| state.name())
+}
+
+async fn start(clients: &Clients, id: &str) -> Result<(), CloudError> {
+    clients
+        .calls
+        .send(Call::repeatable("ec2", "StartInstances"), || {
+            clients.ec2.start_instances().instance_ids(id).send()
+        })
+        .await?;
+    reach(clients, id, State::Running).await
+}
+
+async fn stop(clients: &Clients, id: &str) -> Result<(), CloudError> {
+    clients
+        .calls
+        .send(Call::repeatable("ec2", "StopInstances"), || {
+            clients.ec2.stop_instances().instance_ids(id).send()
+        })
+        .await?;
+    reach(clients, id, State::Stopped).await
+}
+
+async fn association(
+    clients: &Clients,
+    id: &str,
+) -> Result<Option<IamInstanceProfileAssociation>, CloudError> {
+    let of_instance = Filter::builder().name("instance-id").values(id).build();
+    let answer = clients
+        .calls
+        .send(Call::read("ec2", "DescribeIamInstanceProfileAssociations"), || {
+            let request = clients.ec2.describe_iam_instance_profile_associations();
+            request.filters(of_instance.clone()).send()
+        })
+        .await?;
+    // One that is on its way out is listed as well.
+    let associations = answer.iam_instance_profile_associations.unwrap_or_default();
+    Ok(associations.into_iter().find(|one| {
+        one.state().is_none_or(|state| state.as_str().starts_with("associat"))
+    }))
+}

@@ -1,0 +1,158 @@
+//! What an instance is, from its description and the list of volumes.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_ec2::types::{Filter, Instance as Described, InstanceStateName, Volume};
+use lyceum_core::cloud::{CloudError, Outputs};
+use lyceum_core::kind::{Instance, Kind, Volume as DataVolume};
+
+use crate::calls::Call;
+use crate::claim::{Claim, Found, Listing, claim};
+use crate::clients::Clients;
+use crate::kind::volume;
+use crate::tags;
+
+/// Tag of the operating system the manifest named.
+const TAG_OS: &str = "lyceum:os";
+/// EC2's own tags about the template.
+const TAG_TEMPLATE: &str = "aws:ec2launchtemplate:id";
+const TAG_TEMPLATE_VERSION: &str = "aws:ec2launchtemplate:version";
+
+/// The hubs among `instances`; `volumes` are those of our owner.
+pub(crate) async fn listing(
+    clients: &Clients,
+    instances: Vec<Described>,
+    volumes: &[Volume],
+) -> Result<Listing, CloudError> {
+    let hubs: Vec<Described> = instances.into_iter().filter(|one| !part(clients, one)).collect();
+    let strays = strays(clients, &hubs, volumes).await?;
+    let by_id: BTreeMap<&str, &Volume> = volumes
+        .iter()
+        .chain(&strays)
+        .filter_map(|volume| Some((volume.volume_id()?, volume)))
+        .collect();
+    let mut listing = Listing::default();
+    for hub in &hubs {
+        listing.claim(&clients.site, &clients.region, read(clients, hub, &by_id));
+    }
+    Ok(listing)
+}
+
+/// A worker belongs to its scaling group.
+fn part(clients: &Clients, instance: &Described) -> bool {
+    let tags = tags::from_ec2(instance.tags());
+    claim(&clients.site, Instance::NAME, &tags) == Claim::Foreign
+}
+
+/// Root volumes that have lost our tags: no call as long as none has.
+async fn strays(
+    clients: &Clients,
+    hubs: &[Described],
+    volumes: &[Volume],
+) -> Result<Vec<Volume>, CloudError> {
+    let known = |id: &str| volumes.iter().any(|volume| volume.volume_id() == Some(id));
+    let lost: Vec<String> =
+        hubs.iter().filter_map(root).filter(|id| !known(id)).map(String::from).collect();
+    if lost.is_empty() {
+        return Ok(vec![]);
+    }
+    let lost = Filter::builder().name("volume-id").set_values(Some(lost)).build();
+    clients
+        .calls
+        .pages(
+            Call::read("ec2", "DescribeVolumes"),
+            |token| {
+                let request = clients.ec2.describe_volumes().filters(lost.clone());
+                request.set_next_token(token).send()
+            },
+            |page| (page.volumes.unwrap_or_default(), page.next_token),
+        )
+        .await
+}
+
+/// The id of an instance's root volume.
+pub(super) fn root(instance: &Described) -> Option<&str> {
+    let device = instance.root_device_name()?;
+    let mappings = instance.block_device_mappings().iter();
+    let root = mappings.filter(|mapping| mapping.device_name() == Some(device)).find_map(|m| m.ebs());
+    root?.volume_id()
+}
+
+fn read(clients: &Clients, instance: &Described, volumes: &BTreeMap<&str, &Volume>) -> Found {
+    let tags = tags::from_ec2(instance.tags());
+    let tag = |key: &str| tags.get(key).cloned().unwrap_or_default();
+    let text = |text: Option<&str>| text.unwrap_or_default().to_string();
+    let root = root(instance).and_then(|id| volumes.get(id));
+    let metadata = instance.metadata_options();
+    let tokens = metadata.and_then(|metadata| metadata.http_tokens());
+    let body = Instance {
+        launch_template: tag(TAG_TEMPLATE),
+        launch_template_version: tag(TAG_TEMPLATE_VERSION),
+        os: tag(TAG_OS),
+        image: text(instance.image_id()),
+        root_device: text(instance.root_device_name()),
+        instance_type: text(instance.instance_type().map(|name| name.as_str())),
+        interface: interface(instance),
+        profile: profile(instance),
+        // Read for each instance alone, and left alone once it has run.
+        user_data: String::new(),
+        root_gib: root.map(|root| volume::gib(root)).unwrap_or_default(),
+        root_type: root.map(|root| volume::type_of(root)).unwrap_or_default().into(),
+        metadata_tokens: text(tokens.map(|tokens| tokens.as_str())),
+        metadata_hop_limit: metadata
+            .and_then(|metadata| metadata.http_put_response_hop_limit)
+            .unwrap_or_default(),
+        running: running(instance),
+        volumes: data_volumes(clients, instance, volumes),
+    };
+    Found {
+        id: text(instance.instance_id()),
+        tags: tags::with_time(tags, made(instance)),
+        outputs: Outputs::new(),
+        body: body.into(),
+    }
+}
+
+fn interface(instance: &Described) -> String {
+    let interfaces = instance.network_interfaces().iter();
+    let mut primary = interfaces.filter(|interface| {
+        interface.attachment().and_then(|attachment| attachment.device_index) == Some(0)
+    });
+    primary.next().and_then(|one| one.network_interface_id()).unwrap_or_default().into()
+}
+
+/// The last part of the profile's ARN is its name.
+fn profile(instance: &Described) -> String {
+    let arn = instance.iam_instance_profile().and_then(|profile| profile.arn());
+    arn.and_then(|arn| arn.rsplit('/').next()).unwrap_or_default().into()
+}
+
+fn running(instance: &Described) -> bool {
+    let state = instance.state().and_then(|state| state.name());
+    matches!(state, Some(InstanceStateName::Pending | InstanceStateName::Running))
+}
+
+/// What is attached besides the root and is ours; what somebody else has
+/// attached is theirs.
+fn data_volumes(
+    clients: &Clients,
+    instance: &Described,
+    volumes: &BTreeMap<&str, &Volume>,
+) -> BTreeMap<String, String> {
+    let ours = |id: &str| {
+        let tags = volumes.get(id).map(|volume| tags::from_ec2(volume.tags())).unwrap_or_default();
+        matches!(claim(&clients.site, DataVolume::NAME, &tags), Claim::Ours(_))
+    };
+    let mappings = instance.block_device_mappings().iter();
+    mappings
+        .filter_map(|mapping| Some((mapping.device_name()?, mapping.ebs()?.volume_id()?)))
+        .filter(|(_, id)| ours(id))
+        .map(|(device, id)| (device.to_string(), id.to_string()))
+        .collect()
+}
+
+/// When its root was attached: the time of launch changes with every start.
+fn made(instance: &Described) -> Option<&aws_smithy_types::DateTime> {
+    let mappings = instance.block_device_mappings().iter().filter_map(|mapping| mapping.ebs());
+    mappings.filter_map(|ebs| ebs.attach_time()).min().or(instance.launch_time())
+}

@@ -1,0 +1,126 @@
+//! One look: every list of every region at once. A list that fails leaves a
+//! gap; it never fails the look.
+
+use std::future::Future;
+
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, join_all};
+use lyceum_core::cloud::{CloudError, Scope};
+use lyceum_core::observed::{Gap, ObservedState};
+
+use crate::claim::Listing;
+use crate::clients::Clients;
+use crate::cloud::Aws;
+use crate::{kind, surroundings};
+
+/// Everything that is ours in these regions, and what it stands in.
+pub(crate) async fn observe(aws: &Aws, scope: &Scope) -> ObservedState {
+    let mut state = ObservedState::default();
+    let regions: Vec<String> = scope.regions.iter().cloned().collect();
+    let looks = regions.iter().map(|region| region_state(aws, region, scope));
+    let regional = join_all(looks);
+    let (regional, global) = tokio::join!(regional, global_state(aws, scope));
+    for found in regional {
+        state.merge(found);
+    }
+    state.merge(global);
+    state
+}
+
+async fn region_state(aws: &Aws, region: &str, scope: &Scope) -> ObservedState {
+    let clients = &aws.clients(region);
+    let mut state = surroundings::of_region(clients, scope).await;
+    let lists: Vec<BoxFuture<'_, Listing>> = vec![
+        listing(region, "bucket", kind::bucket::list(clients)).boxed(),
+        listing(region, "object", kind::object::list(clients)).boxed(),
+        listing(region, "queue", kind::queue::list(clients)).boxed(),
+        listing(region, "event-rule", kind::event_rule::list(clients)).boxed(),
+        listing(region, "vpc", kind::vpc::list(clients)).boxed(),
+        listing(region, "internet-gateway", kind::internet_gateway::list(clients)).boxed(),
+        listing(region, "subnet", kind::subnet::list(clients)).boxed(),
+        listing(region, "route-table", kind::route_table::list(clients)).boxed(),
+        listing(region, "security-group", kind::security_group::list(clients)).boxed(),
+        listing(region, "network-interface", kind::network_interface::list(clients)).boxed(),
+        listing(region, "elastic-ip", kind::elastic_ip::list(clients)).boxed(),
+        listing(region, "launch-template", kind::launch_template::list(clients)).boxed(),
+        machines(clients).boxed(),
+        listing(region, "file-system", kind::file_system::list(clients)).boxed(),
+        listing(region, "access-point", kind::access_point::list(clients)).boxed(),
+        listing(region, "parameter", kind::parameter::list(clients)).boxed(),
+        listing(region, "namespace", kind::namespace::list(clients)).boxed(),
+        listing(region, "discovery-service", kind::discovery_service::list(clients)).boxed(),
+        listing(region, "scaling-group", kind::scaling_group::list(clients)).boxed(),
+        listing(region, "alarm", kind::alarm::list(clients)).boxed(),
+    ];
+    for found in join_all(lists).await {
+        state.objects.extend(found.objects);
+        state.gaps.extend(found.gaps);
+    }
+    state
+}
+
+/// Volumes and instances: one list of volumes serves both, so that it is a gap
+/// for both as well.
+async fn machines(clients: &Clients) -> Listing {
+    let (volumes, instances) =
+        tokio::join!(kind::volume::described(clients), kind::instance::described(clients));
+    let volumes = match volumes {
+        Ok(volumes) => volumes,
+        Err(error) => {
+            let gaps = ["volume", "instance"].map(|kind| gap(&clients.region, kind, &error));
+            return Listing { objects: vec![], gaps: gaps.into() };
+        }
+    };
+    let instances = async { kind::instance::listing(clients, instances?, &volumes).await };
+    let mut both = kind::volume::listing(clients, &volumes);
+    let machines = listing(&clients.region, "instance", instances).await;
+    both.objects.extend(machines.objects);
+    both.gaps.extend(machines.gaps);
+    both
+}
+
+/// IAM and Route 53 have no regions: one look serves all.
+async fn global_state(aws: &Aws, scope: &Scope) -> ObservedState {
+    let mut state = ObservedState::default();
+    let Some(region) = scope.regions.first() else { return state };
+    let clients = &aws.clients(region);
+    let (roles, profiles, zones) = tokio::join!(
+        listing(GLOBAL, "role", kind::role::list(clients)),
+        listing(GLOBAL, "instance-profile", kind::instance_profile::list(clients)),
+        kind::record::zones(clients),
+    );
+    let records = match zones {
+        Ok(zones) => {
+            let records = listing(GLOBAL, "record", kind::record::list(clients, &zones, scope));
+            state.surroundings.hosted_zones = zones.clone();
+            records.await
+        }
+        Err(error) => Listing {
+            objects: vec![],
+            gaps: ["hosted-zone", "record"].map(|kind| gap(GLOBAL, kind, &error)).into(),
+        },
+    };
+    for found in [roles, profiles, records] {
+        state.objects.extend(found.objects);
+        state.gaps.extend(found.gaps);
+    }
+    state
+}
+
+/// The region of what has none.
+const GLOBAL: &str = "global";
+
+async fn listing(
+    region: &str,
+    kind: &str,
+    list: impl Future<Output = Result<Listing, CloudError>>,
+) -> Listing {
+    match list.await {
+        Ok(listing) => listing,
+        Err(error) => Listing { objects: vec![], gaps: vec![gap(region, kind, &error)] },
+    }
+}
+
+fn gap(region: &str, kind: &str, error: &CloudError) -> Gap {
+    Gap { region: region.into(), kind: kind.into(), scope: String::new(), cause: error.to_string() }
+}

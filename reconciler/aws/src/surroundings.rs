@@ -1,0 +1,95 @@
+//! What the clusters stand in: zones, images, hosted zones.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_ec2::types::{Filter, ImageState};
+use lyceum_core::cloud::{Class, CloudError, Scope};
+use lyceum_core::observed::{Gap, Image, ObservedState};
+
+use crate::calls::Call;
+use crate::clients::Clients;
+
+/// Owner account and name pattern of an operating system's images, as their
+/// publishers document them.
+const IMAGES: &[(&str, &str, &str)] = &[
+    ("debian-12", "136693071363", "debian-12-amd64-*"),
+    ("ubuntu-24.04", "099720109477", "ubuntu/images/hvm-ssd-gp3/ubuntu-noble-24.04-amd64-server-*"),
+    ("amazon-linux-2023", "137112412989", "al2023-ami-2023.*-x86_64"),
+];
+
+/// Zones and images of a region; what cannot be read is a gap of that kind.
+pub(crate) async fn of_region(clients: &Clients, scope: &Scope) -> ObservedState {
+    let mut state = ObservedState::default();
+    let region = clients.region.clone();
+    match zones(clients).await {
+        Ok(zones) => drop(state.surroundings.zones.insert(region.clone(), zones)),
+        Err(error) => state.gaps.push(gap(&region, "zone", &error)),
+    }
+    let wanted = scope.images.get(&region).cloned().unwrap_or_default();
+    let looks = wanted.iter().map(|wanted| newest(clients, wanted));
+    for (name, found) in wanted.iter().zip(futures_util::future::join_all(looks).await) {
+        match found {
+            Ok(Some(image)) => {
+                let images: &mut BTreeMap<_, _> =
+                    state.surroundings.images.entry(region.clone()).or_default();
+                images.insert(name.clone(), image);
+            }
+            // An image nobody offers blocks what needs it, by itself.
+            Ok(None) => {}
+            Err(error) => state.gaps.push(gap(&region, "image", &error)),
+        }
+    }
+    state
+}
+
+async fn zones(clients: &Clients) -> Result<Vec<String>, CloudError> {
+    let ordinary = Filter::builder().name("zone-type").values("availability-zone").build();
+    let open = Filter::builder().name("state").values("available").build();
+    let answer = clients
+        .calls
+        .send(Call::read("ec2", "DescribeAvailabilityZones"), || {
+            let request = clients.ec2.describe_availability_zones();
+            request.filters(ordinary.clone()).filters(open.clone()).send()
+        })
+        .await?;
+    let mut names: Vec<String> =
+        answer.availability_zones().iter().filter_map(|zone| zone.zone_name.clone()).collect();
+    names.sort();
+    Ok(names)
+}
+
+/// The newest image of an operating system, or the image of an id.
+async fn newest(clients: &Clients, wanted: &str) -> Result<Option<Image>, CloudError> {
+    let published = IMAGES.iter().find(|(os, ..)| *os == wanted);
+    let answer = clients
+        .calls
+        .send(Call::read("ec2", "DescribeImages"), || {
+            let request = clients.ec2.describe_images();
+            match published {
+                Some((_, owner, name)) => request
+                    .owners(*owner)
+                    .filters(Filter::builder().name("name").values(*name).build())
+                    .send(),
+                None => request.image_ids(wanted).send(),
+            }
+        })
+        .await;
+    let images = match answer {
+        Ok(answer) => answer.images.unwrap_or_default(),
+        Err(error) if error.class == Class::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    Ok(images
+        .into_iter()
+        .filter(|image| image.state.as_ref().is_none_or(|state| *state == ImageState::Available))
+        .max_by_key(|image| (image.creation_date.clone(), image.image_id.clone()))
+        .map(|image| Image {
+            id: image.image_id.unwrap_or_default(),
+            name: image.name.unwrap_or_default(),
+            root_device: image.root_device_name.unwrap_or_default(),
+        }))
+}
+
+fn gap(region: &str, kind: &str, error: &CloudError) -> Gap {
+    Gap { region: region.into(), kind: kind.into(), scope: String::new(), cause: error.to_string() }
+}

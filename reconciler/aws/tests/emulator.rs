@@ -1,0 +1,75 @@
+//! The AWS emulator (moto), one process per [`Emulator`], ended when dropped.
+
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+/// How long Python may take to start it.
+const START: Duration = Duration::from_secs(60);
+
+/// A running emulator with nothing in it.
+pub(crate) struct Emulator {
+    child: Child,
+    url: String,
+}
+
+impl Emulator {
+    /// Starts one on a port of the system's choice and waits until it listens.
+    pub(crate) fn start() -> Self {
+        let program = program();
+        let mut child = Command::new(&program)
+            .args(["-H", "127.0.0.1", "-p", "0"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| {
+                let hint = "install it (pip install 'moto[server]') or set LYCEUM_MOTO";
+                panic!("{}: {error}; {hint}", program.display())
+            });
+        let stderr = child.stderr.take().expect("its standard error is a pipe");
+        let (found, urls) = mpsc::channel();
+        // Read to the end: a full pipe would stop it.
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                if let Some((_, url)) = line.split_once("Running on ") {
+                    // Nobody listens any more once the start was given up.
+                    let _ = found.send(url.trim().to_string());
+                }
+            }
+        });
+        let mut emulator = Self { child, url: String::new() };
+        emulator.url = urls.recv_timeout(START).expect("the emulator says where it listens");
+        emulator
+    }
+
+    /// Where it listens: `http://127.0.0.1:PORT`.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        // It may have ended by itself; either way nothing is left behind.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// `LYCEUM_MOTO`, else the project's own virtual environment, else the PATH.
+fn program() -> PathBuf {
+    if let Some(path) = std::env::var_os("LYCEUM_MOTO") {
+        return path.into();
+    }
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or_else(|| {
+        let home = std::env::var_os("HOME")?;
+        Some(PathBuf::from(home).join(".cache"))
+    });
+    cache
+        .map(|cache| cache.join("lyceum/venv/bin/moto_server"))
+        .filter(|path| path.exists())
+        .unwrap_or_else(|| "moto_server".into())
+}

@@ -1,0 +1,185 @@
+//! What the nodes may do in AWS: a role each for hub and workers, with what that
+//! group needs of this cluster and nothing of any other.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use crate::address::{id_of, output_of};
+use crate::kind::{FileSystem, InstanceProfile, Role};
+use crate::site::Site;
+
+use super::policy::{allow, allow_if, document};
+use super::{Draft, workers};
+
+/// Adds roles and profiles.
+pub(crate) fn add(draft: &mut Draft<'_>) {
+    for (group, statements) in [("hub", hub(draft)), ("workers", workers_only(draft))] {
+        let mut all = every_node(draft);
+        all.extend(statements);
+        let role = Role {
+            name: draft.aws_name(group, 64),
+            path: draft.site.iam_path(draft.name),
+            trust: trust(draft.site),
+            policies: BTreeMap::from([("node".into(), document(all))]),
+            attached: BTreeSet::new(),
+        };
+        let profile = InstanceProfile {
+            name: role.name.clone(),
+            path: role.path.clone(),
+            role: id_of(&draft.address::<Role>(group)),
+        };
+        draft.add_global(group, role);
+        draft.add_global(group, profile);
+    }
+}
+
+fn trust(site: &Site) -> Value {
+    let suffix = if site.partition == "aws-cn" { ".cn" } else { "" };
+    document(vec![json!({
+        "Effect": "Allow",
+        "Principal": {"Service": [format!("ec2.amazonaws.com{suffix}")]},
+        "Action": ["sts:AssumeRole"],
+    })])
+}
+
+/// What every node needs: its files, its report, its log, its metrics, the
+/// shared storage, Session Manager.
+fn every_node(draft: &Draft<'_>) -> Vec<Value> {
+    let (site, region) = (draft.site, draft.spec.region.as_str());
+    let bucket = format!("arn:{}:s3:::{}", site.partition, site.bucket(region));
+    let prefix = Site::object_prefix(draft.name);
+    let logs =
+        site.arn("logs", region, &format!("log-group:{}/*", site.parameter_path(draft.name)));
+    let storage = output_of(&draft.address::<FileSystem>("main"), "arn");
+    let mut statements = vec![
+        allow_if(
+            "ListOwnFiles",
+            &["s3:ListBucket"],
+            vec![bucket.clone()],
+            json!({"StringLike": {"s3:prefix": [format!("{prefix}*")]}}),
+        ),
+        allow("ReadOwnFiles", &["s3:GetObject"], vec![format!("{bucket}/{prefix}*")]),
+        allow("Report", &["s3:PutObject"], vec![format!("{bucket}/{prefix}nodes/*")]),
+        allow("Log", &["logs:CreateLogStream", "logs:PutLogEvents"], vec![logs]),
+        allow_if(
+            "Metrics",
+            &["cloudwatch:PutMetricData"],
+            vec!["*".into()],
+            json!({"StringEquals": {"cloudwatch:namespace": [workers::METRICS]}}),
+        ),
+        allow(
+            "SharedStorage",
+            &[
+                "elasticfilesystem:ClientMount",
+                "elasticfilesystem:ClientRootAccess",
+                "elasticfilesystem:ClientWrite",
+            ],
+            vec![storage],
+        ),
+        allow("SessionManager", SESSION_MANAGER, vec!["*".into()]),
+    ];
+    statements.extend(registry(draft));
+    statements
+}
+
+/// The hub also reads all parameters of the cluster, publishes the join token,
+/// and steers its own group.
+fn hub(draft: &Draft<'_>) -> Vec<Value> {
+    let mut readable = vec![parameter(draft, "*")];
+    let secret = draft.spec.jupyter.auth.client_secret_ref.as_deref();
+    readable.extend(
+        secret
+            .and_then(|text| text.strip_prefix("ssm:/"))
+            .map(|name| draft.site.arn("ssm", &draft.spec.region, &format!("parameter/{name}"))),
+    );
+    vec![
+        allow("ReadParameters", READ_PARAMETERS, readable),
+        allow(
+            "PublishJoinToken",
+            &["ssm:PutParameter"],
+            vec![parameter(draft, "swarm-join-token")],
+        ),
+        allow(
+            "SteerOwnGroup",
+            &[
+                "autoscaling:CompleteLifecycleAction",
+                "autoscaling:RecordLifecycleActionHeartbeat",
+                "autoscaling:SetDesiredCapacity",
+                "autoscaling:SetInstanceProtection",
+                "autoscaling:TerminateInstanceInAutoScalingGroup",
+            ],
+            vec![group(draft)],
+        ),
+        allow(
+            "SeeInstances",
+            &["autoscaling:DescribeAutoScalingInstances", "ec2:DescribeInstances"],
+            vec!["*".into()],
+        ),
+    ]
+}
+
+/// A worker reads the facts and the join token, no other parameter, and keeps
+/// its group from taking it while it has sessions.
+fn workers_only(draft: &Draft<'_>) -> Vec<Value> {
+    let readable = ["facts", "swarm-join-token"].map(|name| parameter(draft, name));
+    vec![
+        allow("ReadParameters", &["ssm:GetParameter", "ssm:GetParameters"], readable.to_vec()),
+        allow(
+            "OwnLifecycle",
+            &[
+                "autoscaling:CompleteLifecycleAction",
+                "autoscaling:RecordLifecycleActionHeartbeat",
+                "autoscaling:SetInstanceProtection",
+            ],
+            vec![group(draft)],
+        ),
+    ]
+}
+
+/// Pulling the notebook image, where it is in a registry of AWS.
+fn registry(draft: &Draft<'_>) -> Vec<Value> {
+    let Some((host, rest)) = draft.spec.jupyter.image.split_once('/') else { return Vec::new() };
+    let parts: Vec<&str> = host.split('.').collect();
+    let [account, "dkr", "ecr", region, ..] = parts.as_slice() else { return Vec::new() };
+    let repository = rest.split([':', '@']).next().unwrap_or(rest);
+    let arn =
+        format!("arn:{}:ecr:{region}:{account}:repository/{repository}", draft.site.partition);
+    vec![
+        allow(
+            "PullImage",
+            &["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
+            vec![arn],
+        ),
+        allow("RegistryLogin", &["ecr:GetAuthorizationToken"], vec!["*".into()]),
+    ]
+}
+
+fn parameter(draft: &Draft<'_>, name: &str) -> String {
+    let path = draft.site.parameter_path(draft.name);
+    draft.site.arn("ssm", &draft.spec.region, &format!("parameter{path}/{name}"))
+}
+
+fn group(draft: &Draft<'_>) -> String {
+    let name = workers::group_name(draft);
+    let group = format!("autoScalingGroup:*:autoScalingGroupName/{name}");
+    draft.site.arn("autoscaling", &draft.spec.region, &group)
+}
+
+const READ_PARAMETERS: &[&str] =
+    &["ssm:GetParameter", "ssm:GetParameters", "ssm:GetParametersByPath"];
+
+/// AWS's managed policy for this also reads every parameter of the account.
+const SESSION_MANAGER: &[&str] = &[
+    "ec2messages:AcknowledgeMessage",
+    "ec2messages:DeleteMessage",
+    "ec2messages:FailMessage",
+    "ec2messages:GetEndpoint",
+    "ec2messages:GetMessages",
+    "ec2messages:SendReply",
+    "ssm:UpdateInstanceInformation",
+    "ssmmessages:CreateControlChannel",
+    "ssmmessages:CreateDataChannel",
+    "ssmmessages:OpenControlChannel",
+    "ssmmessages:OpenDataChannel",
+];

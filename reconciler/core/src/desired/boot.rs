@@ -1,0 +1,111 @@
+//! What a node runs when it first boots: it fetches the agent by digest through
+//! its own role and starts it. Everything else is the agent's.
+
+use super::Draft;
+use super::names::agent_key;
+use crate::manifest::cluster::Os;
+use crate::site::Site;
+
+/// The script for the nodes of a group, `hub` or `workers`.
+pub(crate) fn script(draft: &Draft<'_>, group: &str) -> String {
+    let mut script = String::from(
+        "#!/bin/bash\n# Written by Lyceum. Runs once, at first boot.\nset -euo pipefail\n",
+    );
+    script.push_str(&settings(draft, group));
+    script.push_str(&keys(draft));
+    if let Some(agent) = draft.inputs.agents.get(draft.name) {
+        script.push_str(
+            &FETCH
+                .replace("KEY", &agent_key(draft.name, &agent.digest))
+                .replace("DIGEST", &agent.digest)
+                .replace("HOST", &host(draft)),
+        );
+    }
+    script
+}
+
+/// Where the agent finds its pointer; nothing secret.
+fn settings(draft: &Draft<'_>, group: &str) -> String {
+    let site = draft.site;
+    let region = &draft.spec.region;
+    let settings = serde_json::json!({
+        "bucket": site.bucket(region),
+        "cluster": draft.name,
+        "group": group,
+        "owner": site.owner,
+        "parameters": site.parameter_path(draft.name),
+        "prefix": Site::object_prefix(draft.name),
+        "region": region,
+    });
+    format!(
+        "install -d -m 0755 /etc/lyceum\ncat > /etc/lyceum/node.json <<'END'\n{settings}\nEND\n"
+    )
+}
+
+/// The administrators' keys, for the image's own user.
+fn keys(draft: &Draft<'_>) -> String {
+    let keys = &draft.spec.network.admin_keys;
+    if keys.is_empty() {
+        return String::new();
+    }
+    let user = match draft.spec.os {
+        Os::Debian12 => "admin",
+        Os::Ubuntu2404 => "ubuntu",
+        Os::AmazonLinux2023 => "ec2-user",
+    };
+    let keys = keys.join("\n");
+    format!(
+        "install -d -m 0700 -o {user} -g {user} /home/{user}/.ssh\n\
+         cat >> /home/{user}/.ssh/authorized_keys <<'END'\n{keys}\nEND\n\
+         chown {user}:{user} /home/{user}/.ssh/authorized_keys\n\
+         chmod 0600 /home/{user}/.ssh/authorized_keys\n"
+    )
+}
+
+fn host(draft: &Draft<'_>) -> String {
+    let suffix = if draft.site.partition == "aws-cn" { ".cn" } else { "" };
+    let (bucket, region) = (draft.site.bucket(&draft.spec.region), &draft.spec.region);
+    format!("{bucket}.s3.{region}.amazonaws.com{suffix}")
+}
+
+/// curl signs the request itself: no package has to be installed first. Every
+/// try is bounded, and the digest decides.
+const FETCH: &str = r#"metadata() {
+  curl -fsS -m 5 --retry 10 --retry-connrefused --retry-delay 2 \
+    -H "X-aws-ec2-metadata-token: $token" "http://169.254.169.254/latest/$1"
+}
+fetch() {
+  token=$(curl -fsS -m 5 --retry 10 --retry-connrefused --retry-delay 2 -X PUT \
+    -H "X-aws-ec2-metadata-token-ttl-seconds: 300" http://169.254.169.254/latest/api/token)
+  role=$(metadata meta-data/iam/security-credentials/)
+  region=$(metadata meta-data/placement/region)
+  credentials=$(metadata "meta-data/iam/security-credentials/$role")
+  value() { sed -n "s/^ *\"$1\" *: *\"\([^\"]*\)\".*/\1/p" <<<"$credentials"; }
+  curl -fsS -m 300 --retry 3 -o /usr/local/bin/lyceum-agent.new --aws-sigv4 "aws:amz:$region:s3" \
+    --user "$(value AccessKeyId):$(value SecretAccessKey)" \
+    -H "x-amz-security-token: $(value Token)" "https://HOST/KEY"
+  echo "DIGEST  /usr/local/bin/lyceum-agent.new" | sha256sum -c --quiet
+}
+for try in $(seq 30); do
+  fetch && break
+  [ "$try" -lt 30 ] || { echo "lyceum: no agent after $try tries" >&2; exit 1; }
+  sleep 10
+done
+chmod 0755 /usr/local/bin/lyceum-agent.new
+mv /usr/local/bin/lyceum-agent.new /usr/local/bin/lyceum-agent
+cat > /etc/systemd/system/lyceum-agent.service <<'END'
+[Unit]
+Description=Lyceum node agent
+Wants=network-online.target
+After=network-online.target
+[Service]
+ExecStart=/usr/local/bin/lyceum-agent run
+ExecReload=/bin/kill -HUP $MAINPID
+Restart=always
+RestartSec=5
+[Install]
+WantedBy=multi-user.target
+END
+systemctl daemon-reload
+systemctl enable --now lyceum-agent.service
+"#;

@@ -1,0 +1,200 @@
+//! Strings the steps together: read, check the form, merge, apply the rules.
+//!
+//! A file that fails a step takes no part in the next ones; all others do, so
+//! that one run shows everything that is wrong.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::diagnostic::{Diagnostic, Mark, Place, Severity, in_order};
+use super::merge::{Layers, drop_nulls};
+use super::repository::{Consents, Repository};
+use super::role::RoleManifest;
+use super::rules::{self, Declaration, Model};
+use super::schema::FileKind;
+use super::source::Document;
+use super::{Declared, Invalid, Manifests, Snapshot, conform, layout, source};
+
+/// Most manifests in a repository.
+pub(super) const MAX_MANIFESTS: usize = 5_000;
+/// Most bytes of manifests in a repository.
+pub(super) const MAX_TOTAL_BYTES: usize = 64 * 1024 * 1024;
+
+pub(super) const REPOSITORY_SIZE: &str = "repository-size";
+pub(super) const STRAY_FILE: &str = "stray-file";
+
+/// What the files of a commit declare, or everything that is wrong with them.
+pub fn load(snapshot: &Snapshot) -> Result<Manifests, Invalid> {
+    let mut found = vec![];
+    let files = manifests_in(snapshot, &mut found);
+    let declared_nothing = !files.iter().any(|(_, kind)| *kind == FileKind::Cluster);
+    let mut reading = Reading::default();
+    for (path, kind) in files {
+        reading.take(path, &snapshot.files[path], kind);
+    }
+    found.append(&mut reading.found);
+    let model = reading.into_model(&mut found);
+    rules::check(&model, &mut found);
+    let found = in_order(found);
+    if found.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
+        return Err(Invalid { diagnostics: found });
+    }
+    Ok(manifests(snapshot.revision.clone(), model, found, declared_nothing))
+}
+
+/// The paths of all manifests, unless there are too many to read.
+fn manifests_in<'a>(
+    snapshot: &'a Snapshot,
+    found: &mut Vec<Diagnostic>,
+) -> Vec<(&'a str, FileKind)> {
+    let mut manifests = vec![];
+    let mut bytes = 0;
+    for (path, content) in &snapshot.files {
+        match layout::place(path) {
+            layout::Place::Manifest(kind) => {
+                bytes += content.len();
+                manifests.push((path.as_str(), kind));
+            }
+            layout::Place::Stray { hint } => found.push(stray(path, hint)),
+            layout::Place::Foreign => {}
+        }
+        if manifests.len() > MAX_MANIFESTS || bytes > MAX_TOTAL_BYTES {
+            found.push(too_much(path));
+            return vec![];
+        }
+    }
+    manifests
+}
+
+fn stray(path: &str, hint: &str) -> Diagnostic {
+    let place = Place { path: path.into(), mark: Mark::START };
+    Diagnostic::warning(&place, STRAY_FILE, "this file is not read").hint(hint)
+}
+
+fn too_much(path: &str) -> Diagnostic {
+    let place = Place { path: path.into(), mark: Mark::START };
+    Diagnostic::error(&place, REPOSITORY_SIZE, "the repository has too many manifests")
+        .expected(format!("at most {MAX_MANIFESTS} files of together {MAX_TOTAL_BYTES} bytes"))
+        .hint("nothing was read; split the repository and give each its own `owner`")
+}
+
+/// Files read so far.
+#[derive(Default)]
+struct Reading {
+    clusters: Vec<Document>,
+    defaults: BTreeMap<String, Arc<Document>>,
+    broken_defaults: BTreeSet<String>,
+    role_names: BTreeSet<String>,
+    roles: Vec<Document>,
+    repository: Option<Document>,
+    consents: Option<Document>,
+    found: Vec<Diagnostic>,
+}
+
+impl Reading {
+    fn take(&mut self, path: &str, bytes: &[u8], kind: FileKind) {
+        if kind == FileKind::Role {
+            self.role_names.insert(layout::folder_name(path).into());
+        }
+        match sound(path, bytes, kind) {
+            Ok(document) => self.keep(document, kind),
+            Err(found) => {
+                self.found.extend(found);
+                if kind == FileKind::Defaults {
+                    self.broken_defaults.insert(layout::folder(path).into());
+                }
+            }
+        }
+    }
+
+    fn keep(&mut self, document: Document, kind: FileKind) {
+        match kind {
+            FileKind::Cluster => self.clusters.push(document),
+            FileKind::Defaults => {
+                let folder = layout::folder(&document.path).to_string();
+                self.defaults.insert(folder, Arc::new(document));
+            }
+            FileKind::Role => self.roles.push(document),
+            FileKind::Repository => self.repository = Some(document),
+            FileKind::Consents => self.consents = Some(document),
+        }
+    }
+
+    fn into_model(self, found: &mut Vec<Diagnostic>) -> Model {
+        let Self { clusters, defaults, broken_defaults, .. } = self;
+        let mut model = Model { role_names: self.role_names, ..Model::default() };
+        for document in clusters {
+            let folders = || layout::folders_outwards(&document.path);
+            // Without its defaults a cluster would be judged for what it does not say.
+            if folders().any(|folder| broken_defaults.contains(folder)) {
+                continue;
+            }
+            let around = folders().filter_map(|folder| defaults.get(folder).cloned()).collect();
+            let layers = Layers::new(document, around);
+            let merged = layers.merged();
+            model.clusters.extend(declaration(layers, merged, found));
+        }
+        let roles = self.roles.into_iter();
+        model.roles.extend(roles.filter_map(|role| declare::<RoleManifest>(role, found)));
+        model.repository =
+            self.repository.and_then(|document| declare::<Repository>(document, found));
+        model.consents = self.consents.and_then(|document| declare::<Consents>(document, found));
+        model
+    }
+}
+
+/// A file that is YAML and has the form of its kind.
+fn sound(path: &str, bytes: &[u8], kind: FileKind) -> Result<Document, Vec<Diagnostic>> {
+    let document = source::read(path, bytes)?;
+    let found = conform::check(&document, kind);
+    if found.is_empty() { Ok(document) } else { Err(found) }
+}
+
+fn declare<T: DeserializeOwned>(
+    mut document: Document,
+    found: &mut Vec<Diagnostic>,
+) -> Option<Declaration<T>> {
+    let mut value = std::mem::take(&mut document.value);
+    drop_nulls(&mut value);
+    declaration(Layers::new(document, vec![]), value, found)
+}
+
+fn declaration<T: DeserializeOwned>(
+    layers: Layers,
+    value: Value,
+    found: &mut Vec<Diagnostic>,
+) -> Option<Declaration<T>> {
+    match serde_json::from_value(value) {
+        Ok(manifest) => Some(Declaration { layers, manifest }),
+        Err(error) => {
+            let message = format!("the file does not have its form: {error}");
+            found.push(Diagnostic::error(&layers.place(""), conform::SCHEMA, message));
+            None
+        }
+    }
+}
+
+fn manifests(
+    revision: String,
+    model: Model,
+    warnings: Vec<Diagnostic>,
+    declared_nothing: bool,
+) -> Manifests {
+    let clusters = model.clusters.into_iter().map(|it| {
+        let path = it.layers.path().to_string();
+        (it.manifest.metadata.name.clone(), Declared { path, cluster: it.manifest })
+    });
+    let roles = model.roles.into_iter();
+    Manifests {
+        revision,
+        repository: model.repository.map(|it| it.manifest.spec).unwrap_or_default(),
+        clusters: clusters.collect(),
+        consents: model.consents.map(|it| it.manifest.consents).unwrap_or_default(),
+        roles: roles.map(|it| (it.manifest.metadata.name.clone(), it.manifest)).collect(),
+        warnings,
+        declared_nothing,
+    }
+}

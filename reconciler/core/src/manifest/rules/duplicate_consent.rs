@@ -1,0 +1,28 @@
+//! A consent given twice is one too many to take back.
+
+use std::collections::BTreeMap;
+
+use super::{Diagnostic, Model, Rule};
+
+pub(super) const RULE: Rule = Rule {
+    id: "duplicate-consent",
+    summary: "No two consents are for the same address and id.",
+    check,
+};
+
+fn check(model: &Model, found: &mut Vec<Diagnostic>) {
+    let Some(consents) = &model.consents else { return };
+    let mut first = BTreeMap::new();
+    for (index, consent) in consents.manifest.consents.iter().enumerate() {
+        let earlier = *first.entry((&consent.address, &consent.id)).or_insert(index);
+        if earlier != index {
+            let line = consents.place(&format!("/consents/{earlier}/address")).mark.line;
+            let message = format!(
+                "`{}` with this id stands in line {line} already",
+                consent.address.escape_debug()
+            );
+            let pointer = format!("/consents/{index}/address");
+            found.push(consents.error(&pointer, &RULE, message).hint("remove one of them"));
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! A shared directory has its own name and its own place.
+
+use std::collections::BTreeMap;
+
+use super::{Diagnostic, Model, Rule};
+
+pub(super) const RULE: Rule = Rule {
+    id: "duplicate-shared",
+    summary: "Every shared directory of a cluster has a name and a path of its own.",
+    check,
+};
+
+fn check(model: &Model, found: &mut Vec<Diagnostic>) {
+    for cluster in &model.clusters {
+        let mut first = BTreeMap::new();
+        for (index, shared) in cluster.spec().storage.shared.iter().enumerate() {
+            for (field, value) in [("name", &shared.name), ("path", &shared.path)] {
+                if *first.entry((field, value)).or_insert(index) != index {
+                    let pointer = format!("/spec/storage/shared/{index}/{field}");
+                    let message = format!("another shared directory has the {field} `{value}`");
+                    found.push(
+                        cluster
+                            .error(&pointer, &RULE, message)
+                            .expected(format!("a {field} of its own")),
+                    );
+                }
+            }
+        }
+    }
+}

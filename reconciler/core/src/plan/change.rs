@@ -1,0 +1,159 @@
+//! What a plan says: changes with their reasons, what is blocked and on what.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::address::Address;
+use crate::desired::Resource;
+use crate::observed::{Gap, Object};
+
+/// What would make AWS match the manifests, by cluster and `@region`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Plan {
+    /// By cluster name or `@region`; a scope with nothing to say is there too.
+    pub scopes: BTreeMap<String, ScopePlan>,
+}
+
+impl Plan {
+    /// Every change of every scope.
+    pub fn changes(&self) -> impl Iterator<Item = &Change> {
+        self.scopes.values().flat_map(|scope| &scope.changes)
+    }
+
+    /// Nothing to change; blocked things and gaps do not count.
+    pub fn is_empty(&self) -> bool {
+        self.changes().next().is_none()
+    }
+}
+
+/// What would make one cluster, or what a region's clusters share, match.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct ScopePlan {
+    /// What is done, by address.
+    pub changes: Vec<Change>,
+    /// What should be done and is not, and what it waits for.
+    pub blocked: Vec<Blocked>,
+    /// What is unknown and therefore left alone.
+    pub gaps: Vec<Gap>,
+    /// Drift that the manifest wants reported, not repaired.
+    pub reported: Vec<Change>,
+    /// Worth knowing: a newer image, a missing secret.
+    pub notices: Vec<String>,
+    /// The manifest says to leave everything as it is.
+    pub suspended: bool,
+}
+
+/// One object's change.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Change {
+    /// Whose.
+    pub address: Address,
+    /// The kind's name.
+    pub kind: String,
+    /// What is done.
+    pub action: Action,
+    /// Why.
+    pub reason: Reason,
+    /// The id of the object there; none when it is made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Attribute by attribute, by path.
+    pub attributes: Vec<AttributeChange>,
+    /// What should be, references that are known answered.
+    #[serde(skip)]
+    pub resource: Option<Resource>,
+    /// What is there.
+    #[serde(skip)]
+    pub object: Option<Object>,
+}
+
+/// What is done to an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    /// Made.
+    Create,
+    /// Changed in place (a machine perhaps by stopping and starting it).
+    Update,
+    /// Removed and made anew.
+    Replace,
+    /// Removed.
+    Delete,
+}
+
+/// Why something is changed.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "why", content = "what")]
+pub enum Reason {
+    /// The manifest asks for it and it was never there.
+    New,
+    /// The manifest changed.
+    Changed,
+    /// It was changed or removed outside the repository.
+    Drift,
+    /// It differs, and no applied revision tells since when.
+    Differs,
+    /// What it refers to changes.
+    Follows(String),
+    /// No manifest asks for it any more.
+    Undeclared,
+    /// A second object of one address.
+    Duplicate,
+}
+
+impl std::fmt::Display for Reason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::New => write!(f, "declared, not there yet"),
+            Self::Changed => write!(f, "the manifest changed"),
+            Self::Drift => write!(f, "changed outside the repository"),
+            Self::Differs => write!(f, "differs from the manifest"),
+            Self::Follows(address) => write!(f, "follows {address}"),
+            Self::Undeclared => write!(f, "no manifest asks for it any more"),
+            Self::Duplicate => write!(f, "a second object of one address"),
+        }
+    }
+}
+
+/// One attribute's change.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct AttributeChange {
+    /// Dotted path, such as `rules` or `tags.Name`.
+    pub path: String,
+    /// What is there; null when nothing is.
+    pub before: Value,
+    /// What should be; a reference not yet known stands as `@{…}`.
+    pub after: Value,
+    /// Why.
+    #[serde(flatten)]
+    pub reason: Reason,
+}
+
+/// What should be done and is not.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Blocked {
+    /// Whose; a cluster's name for all of it.
+    pub address: String,
+    /// What would be done.
+    pub action: Action,
+    /// Why it is not.
+    pub cause: String,
+    /// The present id; with the address, what a consent names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Whether a consent in `consents.yaml` would lift it.
+    pub consent: bool,
+}
+
+impl Blocked {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        let id = self.id.as_deref().filter(|_| self.consent)?;
+        Some(format!(
+            "to consent, add to consents.yaml: {{address: {}, id: {id}, reason: …}}",
+            self.address
+        ))
+    }
+}

@@ -1,0 +1,359 @@
+//! What is done about one resource that should be there.
+
+use serde_json::Value;
+
+use crate::address::{Ref, refs_in_value, resolve};
+use crate::desired::Resource;
+use crate::kind::{Body, Rule};
+use crate::manifest::cluster::DriftMode;
+use crate::observed::Object;
+
+use super::change::{Action, AttributeChange, Blocked, Change, Reason};
+use super::diff::{self, Difference, Effect};
+use super::draft::{Draft, Known, Open};
+
+impl<'a> Draft<'a> {
+    /// Decides about one resource. Those it refers to were decided before.
+    pub(crate) fn converge(&mut self, resource: &'a Resource) {
+        let address = &resource.address;
+        let there = self.index.kept(address);
+        let policy = self.desired.scopes.get(address.scope());
+        let destroyed = self.context.policy.destroy.contains(address.scope());
+        if !self.context.includes(address.scope()) || destroyed {
+            return;
+        }
+        if policy.is_some_and(|policy| policy.suspend) {
+            self.scope(address.scope()).suspended = true;
+            return;
+        }
+        if let Some(gap) = self.observed.gap(&resource.region, address) {
+            let gap = gap.clone();
+            if there.is_none() {
+                self.learn(address, Known::Not(gap.cause.clone()));
+            }
+            self.scope(address.scope()).gaps.push(gap);
+            return;
+        }
+        match there {
+            Some(object) if object.region != resource.region => self.moved(resource, object),
+            Some(object) => self.change(resource, object),
+            None => self.create(resource),
+        }
+    }
+
+    fn moved(&mut self, resource: &Resource, object: &'a Object) {
+        let cause = format!(
+            "the cluster is in {}; moving it to {} would make a second one: remove it there first",
+            object.region, resource.region
+        );
+        self.block(object, Action::Replace, cause, false);
+    }
+
+    fn create(&mut self, resource: &'a Resource) {
+        let address = &resource.address;
+        let want = self.wanted(resource, None);
+        if let Some(cause) = refs_in_value(&want).iter().find_map(|open| match self.open(open) {
+            Open::Not(cause) => Some(cause),
+            Open::Coming(_) => None,
+        }) {
+            self.learn(address, Known::Not(cause.clone()));
+            self.scope(address.scope()).blocked.push(Blocked {
+                address: address.to_string(),
+                action: Action::Create,
+                cause,
+                id: None,
+                consent: false,
+            });
+            return;
+        }
+        let reason = match self.before(resource) {
+            Some(_) => Reason::Drift,
+            None => Reason::New,
+        };
+        let change = Change {
+            address: address.clone(),
+            kind: address.kind().into(),
+            action: Action::Create,
+            reason: reason.clone(),
+            id: None,
+            attributes: made(&want, &reason),
+            resource: self.with_attributes(resource, want),
+            object: None,
+        };
+        if reason == Reason::Drift && self.only_reports(resource) {
+            self.learn(address, Known::Not("it was removed, and drift is only reported".into()));
+            self.scope(address.scope()).reported.push(change);
+        } else {
+            self.learn(address, Known::Coming);
+            self.scope(address.scope()).changes.push(change);
+        }
+    }
+
+    fn change(&mut self, resource: &'a Resource, object: &'a Object) {
+        let want = self.wanted(resource, Some(object));
+        let seen = object.body.attributes();
+        let unknown = |reference: &Ref| matches!(self.open(reference), Open::Not(_));
+        let mut found = diff::differences(object.facts(), &want, &seen, &unknown);
+        if object.facts().reads_tags {
+            found.extend(diff::tag_differences(&resource.tags, &object.tags));
+        }
+        let mut found = self.set_reported_apart(resource, object, found);
+        self.hold_back(resource, object, &mut found);
+        if found.is_empty() {
+            return;
+        }
+        let replace = found.iter().any(|(difference, _)| difference.effect == Effect::Replace);
+        let after = overlay(&seen, &want, &found, replace);
+        let change = Change {
+            address: object.address.clone(),
+            kind: object.address.kind().into(),
+            action: if replace { Action::Replace } else { Action::Update },
+            reason: main_reason(&found),
+            id: Some(object.id.clone()),
+            attributes: attributes(found),
+            resource: self.with_attributes(resource, after),
+            object: Some(object.clone()),
+        };
+        if replace {
+            self.learn(&object.address, Known::Coming);
+            let consented = self.consented(object);
+            self.remove(change, consented);
+        } else {
+            self.learn(&object.address, Known::Changing(object));
+            self.scope(object.address.scope()).changes.push(change);
+        }
+    }
+
+    /// Takes out drift that is only to be reported.
+    fn set_reported_apart(
+        &mut self,
+        resource: &Resource,
+        object: &Object,
+        found: Vec<Difference>,
+    ) -> Vec<(Difference, Reason)> {
+        let with_reason: Vec<_> = found
+            .into_iter()
+            .map(|difference| {
+                let reason = self.reason(resource, &difference);
+                (difference, reason)
+            })
+            .collect();
+        if !self.only_reports(resource) {
+            return with_reason;
+        }
+        let (drift, rest): (Vec<_>, Vec<_>) =
+            with_reason.into_iter().partition(|(_, reason)| *reason == Reason::Drift);
+        if !drift.is_empty() {
+            let change = Change {
+                address: object.address.clone(),
+                kind: object.address.kind().into(),
+                action: Action::Update,
+                reason: Reason::Drift,
+                id: Some(object.id.clone()),
+                attributes: attributes(drift),
+                resource: None,
+                object: None,
+            };
+            self.scope(object.address.scope()).reported.push(change);
+        }
+        rest
+    }
+
+    /// Takes out what must not be done without consent, and says so.
+    fn hold_back(
+        &mut self,
+        resource: &Resource,
+        object: &Object,
+        found: &mut Vec<(Difference, Reason)>,
+    ) {
+        let Some(worst) = found.iter().map(|(difference, _)| difference.effect).max() else {
+            return;
+        };
+        let paths = |effect: Effect| {
+            let names: Vec<_> = found
+                .iter()
+                .filter(|(difference, _)| difference.effect == effect)
+                .map(|(difference, _)| difference.attribute.as_str())
+                .collect();
+            names.join(", ")
+        };
+        if worst == Effect::Replace {
+            let cause = if guarded(object) && !self.consented(object) {
+                Some((format!("a change of {} replaces it", paths(Effect::Replace)), true))
+            } else {
+                self.guarded_dependent(resource).map(|dependent| {
+                    let paths = paths(Effect::Replace);
+                    (format!("a change of {paths} replaces it, and with it {dependent}"), false)
+                })
+            };
+            if let Some((cause, consent)) = cause {
+                found.retain(|(difference, _)| difference.effect != Effect::Replace);
+                self.block(object, Action::Replace, cause, consent);
+            }
+        }
+        let stops = found.iter().any(|(difference, _)| difference.effect == Effect::Restart);
+        let replaces = found.iter().any(|(difference, _)| difference.effect == Effect::Replace);
+        if stops && !replaces && !self.consented(object) {
+            let names: Vec<_> = found
+                .iter()
+                .filter(|(difference, _)| difference.effect == Effect::Restart)
+                .map(|(difference, _)| difference.attribute.clone())
+                .collect();
+            found.retain(|(difference, _)| difference.effect != Effect::Restart);
+            let cause = format!("a change of {} stops and starts it", names.join(", "));
+            self.block(object, Action::Update, cause, true);
+        }
+    }
+
+    /// What a resource should be now, its answerable references answered.
+    fn wanted(&self, resource: &Resource, there: Option<&Object>) -> Value {
+        let now = self.context.now;
+        let answered = resolve(&resource.body.attributes(), &|reference| self.answer(reference));
+        let body = Body::from_attributes(resource.address.kind(), answered.clone());
+        let Ok(body) = body else { return answered };
+        match there {
+            Some(object) => body.at(now).given(&object.body, now).attributes(),
+            None => body.at(now).attributes(),
+        }
+    }
+
+    fn with_attributes(&self, resource: &Resource, attributes: Value) -> Option<Resource> {
+        let body = Body::from_attributes(resource.address.kind(), attributes).ok()?;
+        Some(Resource { body, ..resource.clone() })
+    }
+
+    /// What the applied revision desired of it.
+    fn before(&self, resource: &Resource) -> Option<&'a Resource> {
+        self.context.applied.get(resource.address.scope())?.get(&resource.address)
+    }
+
+    fn reason(&self, resource: &Resource, difference: &Difference) -> Reason {
+        let wanted = resource.body.attributes();
+        let now = wanted.get(&difference.attribute);
+        let coming = now.into_iter().flat_map(refs_in_value).find_map(|reference| {
+            let unanswered = self.answer(&reference).is_none();
+            match self.open(&reference) {
+                Open::Coming(address) if unanswered => Some(address),
+                _ => None,
+            }
+        });
+        if let Some(address) = coming {
+            return Reason::Follows(address.to_string());
+        }
+        let Some(before) = self.before(resource) else { return Reason::Differs };
+        let same = if difference.attribute == "tags" {
+            before.tags == resource.tags
+        } else {
+            before.body.attributes().get(&difference.attribute) == now
+        };
+        if same { Reason::Drift } else { Reason::Changed }
+    }
+
+    fn only_reports(&self, resource: &Resource) -> bool {
+        let policy = self.desired.scopes.get(resource.address.scope());
+        policy.is_some_and(|policy| policy.drift == DriftMode::Report)
+    }
+
+    /// Something guarded that would have to be replaced along with `resource`
+    /// and that nobody consented to.
+    fn guarded_dependent(&self, resource: &Resource) -> Option<String> {
+        let dependents = self.desired.resources.values().filter(|other| {
+            other.address != resource.address && other.replaced_with(&resource.address)
+        });
+        for dependent in dependents {
+            if let Some(object) = self.index.kept(&dependent.address)
+                && guarded(object)
+                && !self.consented(object)
+            {
+                return Some(object.address.to_string());
+            }
+            if let Some(found) = self.guarded_dependent(dependent) {
+                return Some(found);
+            }
+        }
+        None
+    }
+
+    pub(crate) fn consented(&self, object: &Object) -> bool {
+        self.context.policy.consents_to(&object.address.to_string(), &object.id)
+    }
+
+    pub(crate) fn block(&mut self, object: &Object, action: Action, cause: String, consent: bool) {
+        self.scope(object.address.scope()).blocked.push(Blocked {
+            address: object.address.to_string(),
+            action,
+            cause,
+            id: Some(object.id.clone()),
+            consent,
+        });
+    }
+}
+
+impl Resource {
+    /// Whether a new id of `address` makes this resource anew.
+    fn replaced_with(&self, address: &crate::address::Address) -> bool {
+        let attributes = self.body.attributes();
+        let facts = self.body.facts();
+        facts.attributes.iter().filter(|(_, rule)| *rule == Rule::Replace).any(|(name, _)| {
+            let value = attributes.get(*name).unwrap_or(&Value::Null);
+            refs_in_value(value).iter().any(|reference| reference.address == *address)
+        })
+    }
+}
+
+/// Removing it needs a consent that names it.
+pub(crate) fn guarded(object: &Object) -> bool {
+    object.protected() || object.facts().holds_data || object.facts().disrupts
+}
+
+/// What an update writes: what is there, with the differing attributes as they
+/// should be, so that nothing nobody asked for is touched. A replacement is all
+/// as it should be.
+fn overlay(seen: &Value, want: &Value, found: &[(Difference, Reason)], replace: bool) -> Value {
+    if replace {
+        return want.clone();
+    }
+    let mut after = seen.clone();
+    for (difference, _) in found.iter().filter(|(difference, _)| difference.attribute != "tags") {
+        after[&difference.attribute] = want[&difference.attribute].clone();
+    }
+    after
+}
+
+fn made(want: &Value, reason: &Reason) -> Vec<AttributeChange> {
+    diff::whole(want)
+        .into_iter()
+        .map(|(path, after)| AttributeChange {
+            path,
+            before: Value::Null,
+            after,
+            reason: reason.clone(),
+        })
+        .collect()
+}
+
+fn attributes(found: Vec<(Difference, Reason)>) -> Vec<AttributeChange> {
+    found
+        .into_iter()
+        .flat_map(|(difference, reason)| {
+            difference.leaves.into_iter().map(move |(path, before, after)| AttributeChange {
+                path,
+                before,
+                after,
+                reason: reason.clone(),
+            })
+        })
+        .collect()
+}
+
+/// Of several reasons the one a reader cares about most.
+fn main_reason(found: &[(Difference, Reason)]) -> Reason {
+    let rank = |reason: &Reason| match reason {
+        Reason::Changed => 0,
+        Reason::Drift => 1,
+        Reason::Differs => 2,
+        _ => 3,
+    };
+    let main = found.iter().map(|(_, reason)| reason).min_by_key(|reason| rank(reason));
+    main.cloned().unwrap_or(Reason::Differs)
+}

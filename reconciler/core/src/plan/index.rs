@@ -1,0 +1,85 @@
+//! What is there, by address: the one that counts and the extras.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use crate::address::Address;
+use crate::observed::{Object, ObservedState};
+
+/// The objects by address.
+pub(crate) struct Index<'a> {
+    kept: BTreeMap<&'a Address, &'a Object>,
+    extras: Vec<&'a Object>,
+}
+
+impl<'a> Index<'a> {
+    /// Of several objects of one address the one others already refer to
+    /// counts, then the oldest, then the first by id: every reconciler keeps
+    /// the same one.
+    pub(crate) fn new(observed: &'a ObservedState) -> Self {
+        let mut by_address: BTreeMap<&Address, Vec<&Object>> = BTreeMap::new();
+        for object in &observed.objects {
+            by_address.entry(&object.address).or_default().push(object);
+        }
+        let doubled = by_address.values().any(|objects| objects.len() > 1);
+        let used = if doubled { texts_of_all(observed) } else { BTreeSet::new() };
+        let mut index = Self { kept: BTreeMap::new(), extras: Vec::new() };
+        for (address, mut objects) in by_address {
+            objects.sort_by_key(|object| {
+                (!used.contains(&object.id), object.created(), object.id.as_str())
+            });
+            let mut objects = objects.into_iter();
+            if let Some(first) = objects.next() {
+                index.kept.insert(address, first);
+            }
+            index.extras.extend(objects);
+        }
+        index
+    }
+
+    /// The object of an address.
+    pub(crate) fn kept(&self, address: &Address) -> Option<&'a Object> {
+        self.kept.get(address).copied()
+    }
+
+    /// Every address with its object.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &'a Object> + '_ {
+        self.kept.values().copied()
+    }
+
+    /// The further objects of an address.
+    pub(crate) fn extras(&self) -> &[&'a Object] {
+        &self.extras
+    }
+}
+
+/// Every text that stands in an object's attributes, keys included: what it
+/// refers to is among them.
+pub(crate) fn texts(object: &Object, wanted: impl Fn(&str) -> bool) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    if let Some(map) = object.body.attributes().as_object() {
+        map.iter().filter(|(name, _)| wanted(name)).for_each(|(_, value)| {
+            collect(value, &mut found);
+        });
+    }
+    found
+}
+
+fn texts_of_all(observed: &ObservedState) -> BTreeSet<String> {
+    observed.objects.iter().flat_map(|object| texts(object, |_| true)).collect()
+}
+
+fn collect(value: &Value, found: &mut BTreeSet<String>) {
+    match value {
+        Value::String(text) => {
+            found.insert(text.clone());
+        }
+        Value::Array(items) => items.iter().for_each(|item| collect(item, found)),
+        Value::Object(map) => map.iter().for_each(|(key, item)| {
+            found.insert(key.clone());
+            collect(item, found);
+        }),
+        _ => {}
+    }
+}

@@ -1,0 +1,402 @@
+//! Planning, on a cloud in memory: what is made, left alone, refused.
+
+use std::collections::BTreeSet;
+
+use lyceum_core::address::Address;
+use lyceum_core::cloud::Class;
+use lyceum_core::desired::{Inputs, desired};
+use lyceum_core::kind::{Body, facts};
+use lyceum_core::manifest::repository::Consent;
+use lyceum_core::manifest::{Manifests, load};
+use lyceum_core::observed::{Gap, Object};
+use lyceum_core::plan::{Action, Plan, PlanContext, Policy, Reason, plan};
+use lyceum_core::site::{TAG_OWNER, TAG_PROTECT, TAG_SOURCE};
+use lyceum_testkit::{FakeCloud, Fault, When, carry_out, example, look, manifests, settle, site};
+
+const GEO: &str = "  network: {cidr: 10.20.0.0/16}\n  domain: notebooks.example.edu";
+const BIO: &str = "  network: {cidr: 10.21.0.0/16}\n  workers: {min: 2}";
+
+fn context() -> PlanContext {
+    let policy = Policy { deletes_per_plan: 20, ..Policy::default() };
+    PlanContext { policy, ..PlanContext::default() }
+}
+
+fn applied() -> (FakeCloud, Manifests) {
+    let manifests = manifests(&[("geo", GEO), ("bio", BIO)]);
+    let cloud = FakeCloud::new(&site());
+    settle(&cloud, &manifests, &site(), &context(), 1);
+    (cloud, manifests)
+}
+
+fn address(text: &str) -> Address {
+    text.parse().unwrap()
+}
+
+fn object(cloud: &FakeCloud, text: &str) -> Object {
+    let address = address(text);
+    cloud.objects().into_values().find(|object| object.address == address).unwrap()
+}
+
+fn consent(cloud: &FakeCloud, text: &str) -> Consent {
+    let id = object(cloud, text).id;
+    Consent { address: text.into(), id, reason: "test".into() }
+}
+
+fn summary(plan: &Plan) -> Vec<String> {
+    plan.changes().map(|change| format!("{:?} {}", change.action, change.address)).collect()
+}
+
+fn blocked(plan: &Plan) -> Vec<String> {
+    plan.scopes.values().flat_map(|s| &s.blocked).map(|b| b.address.clone()).collect()
+}
+
+#[test]
+fn one_pass_makes_everything_and_the_next_has_nothing_to_do() {
+    let (cloud, manifests) = applied();
+    let kinds: BTreeSet<String> =
+        cloud.objects().values().map(|object| object.address.kind().to_string()).collect();
+    // The agent's binary is an input; none was given.
+    let all: BTreeSet<String> = lyceum_core::kind::KINDS
+        .iter()
+        .map(|facts| facts.name.to_string())
+        .filter(|name| name != "object")
+        .collect();
+    assert_eq!(kinds, all);
+    let (_, plan) = look(&cloud, &manifests, &site(), &context());
+    assert_eq!(summary(&plan), Vec::<String>::new());
+    assert_eq!(blocked(&plan), Vec::<String>::new());
+}
+
+#[test]
+fn the_same_input_gives_the_same_plan() {
+    let manifests = manifests(&[("geo", GEO), ("bio", BIO)]);
+    let cloud = FakeCloud::new(&site());
+    let (_, one) = look(&cloud, &manifests, &site(), &context());
+    let (_, two) = look(&cloud, &manifests, &site(), &context());
+    assert_eq!(one, two);
+    assert!(one.changes().all(|change| change.reason == Reason::New));
+}
+
+#[test]
+fn dying_at_any_call_leaves_nothing_doubled_or_lost() {
+    let manifests = manifests(&[("geo", GEO)]);
+    let whole = FakeCloud::new(&site());
+    settle(&whole, &manifests, &site(), &context(), 1);
+    let addresses = |cloud: &FakeCloud| -> Vec<String> {
+        let mut all: Vec<_> =
+            cloud.objects().values().map(|object| object.address.to_string()).collect();
+        all.sort();
+        all
+    };
+    for call in 0..whole.log().len() {
+        for when in [When::Before, When::After] {
+            let cloud = FakeCloud::new(&site());
+            cloud.fail([Fault { call, when, class: Class::Ambiguous }]);
+            settle(&cloud, &manifests, &site(), &context(), 4);
+            assert_eq!(addresses(&cloud), addresses(&whole), "call {call}, {when:?}");
+        }
+    }
+}
+
+#[test]
+fn what_is_missing_in_aws_blocks_only_itself() {
+    let manifests = manifests(&[("geo", &GEO.replace("example.edu", "elsewhere.org"))]);
+    let cloud = FakeCloud::new(&site());
+    settle(&cloud, &manifests, &site(), &context(), 1);
+    let (_, plan) = look(&cloud, &manifests, &site(), &context());
+    assert_eq!(blocked(&plan), ["geo/record/hub"]);
+}
+
+#[test]
+fn every_owned_attribute_that_drifts_is_put_back_and_no_other() {
+    let (cloud, manifests) = applied();
+    let objects = cloud.objects();
+    let mut seen = 0;
+    for original in objects.values() {
+        let attributes = original.body.attributes();
+        for (name, _) in facts(original.address.kind()).attributes {
+            let Some(value) = attributes.get(*name).and_then(changed) else { continue };
+            let mut drifted = attributes.clone();
+            drifted[*name] = value;
+            let body = Body::from_attributes(original.address.kind(), drifted).unwrap();
+            cloud.tamper(&original.address, |object| object.body = body);
+            let (_, plan) = look(&cloud, &manifests, &site(), &context());
+            let of_it: Vec<_> =
+                plan.changes().filter(|change| change.address == original.address).collect();
+            for change in &of_it {
+                assert!(change.attributes.iter().all(|a| a.path.starts_with(name)), "{name}");
+            }
+            let (observed, plan) = look(&cloud, &manifests, &site(), &context());
+            if !of_it.is_empty() && of_it[0].action == Action::Update {
+                carry_out(&cloud, &observed, &plan);
+                assert_eq!(object(&cloud, &original.address.to_string()).body, original.body);
+                seen += 1;
+            }
+            cloud.tamper(&original.address, |object| *object = original.clone());
+            // A template's version moves on with each repair.
+            settle(&cloud, &manifests, &site(), &context(), 2);
+        }
+    }
+    assert!(seen > 100, "only {seen} attributes were looked at");
+}
+
+fn changed(value: &serde_json::Value) -> Option<serde_json::Value> {
+    use serde_json::Value;
+    Some(match value {
+        Value::Bool(on) => Value::Bool(!on),
+        Value::Number(number) if number.is_i64() || number.is_u64() => {
+            (number.as_i64()? + 1).into()
+        }
+        Value::Number(number) => (number.as_f64()? + 1.0).into(),
+        Value::String(text) => format!("{text}x").into(),
+        Value::Array(items) if !items.is_empty() => Value::Array(items[1..].to_vec()),
+        Value::Object(map) if !map.is_empty() => {
+            Value::Object(map.iter().skip(1).map(|(k, v)| (k.clone(), v.clone())).collect())
+        }
+        _ => return None,
+    })
+}
+
+#[test]
+fn drift_is_told_from_a_change_of_the_manifest_and_may_be_only_reported() {
+    let text = |min: u32| format!("  drift: report\n  workers: {{min: {min}, max: 9}}");
+    let (before, after) = (manifests(&[("geo", &text(1))]), manifests(&[("geo", &text(3))]));
+    let cloud = FakeCloud::new(&site());
+    settle(&cloud, &before, &site(), &context(), 1);
+    let was = desired(&before, &site(), &Inputs::default());
+    let mut context = context();
+    context.applied.insert("geo".into(), was.resources);
+    cloud.tamper(&address("geo/scaling-group/workers"), |object| {
+        if let Body::ScalingGroup(group) = &mut object.body {
+            group.max = 50;
+        }
+    });
+    let (observed, plan) = look(&cloud, &after, &site(), &context);
+    let reasons: Vec<_> = plan
+        .changes()
+        .flat_map(|change| &change.attributes)
+        .map(|a| (a.path.as_str(), a.reason.clone()))
+        .collect();
+    assert_eq!(reasons, [("min", Reason::Changed)]);
+    let reported = &plan.scopes["geo"].reported;
+    assert_eq!(reported.len(), 1);
+    assert_eq!(reported[0].attributes[0].path, "max");
+    carry_out(&cloud, &observed, &plan);
+    let Body::ScalingGroup(group) = object(&cloud, "geo/scaling-group/workers").body else {
+        panic!("a group")
+    };
+    assert_eq!((group.min, group.max), (3, 50));
+}
+
+#[test]
+fn foreign_tags_are_left_alone_and_our_own_put_back() {
+    let (cloud, manifests) = applied();
+    let vpc = address("geo/vpc/main");
+    cloud.tamper(&vpc, |object| {
+        object.tags.insert("theirs".into(), "x".into());
+        object.tags.remove("Name");
+    });
+    let (_, plan) = look(&cloud, &manifests, &site(), &context());
+    let paths: Vec<_> =
+        plan.changes().flat_map(|c| &c.attributes).map(|a| a.path.clone()).collect();
+    assert_eq!(paths, ["tags.Name"]);
+    settle(&cloud, &manifests, &site(), &context(), 1);
+    assert_eq!(object(&cloud, "geo/vpc/main").tags["theirs"], "x");
+}
+
+#[test]
+fn nothing_in_a_gap_is_touched() {
+    let (cloud, manifests) = applied();
+    cloud.lose(&address("geo/access-point/homes"));
+    let (mut observed, _) = look(&cloud, &manifests, &site(), &context());
+    observed.gaps.push(Gap {
+        region: "us-east-1".into(),
+        kind: "access-point".into(),
+        scope: String::new(),
+        cause: "denied".into(),
+    });
+    let state = desired(&manifests, &site(), &Inputs::default());
+    let plan = plan(&state, &observed, &context());
+    assert_eq!(summary(&plan), Vec::<String>::new());
+    assert_eq!(plan.scopes["geo"].gaps.len(), 1);
+}
+
+#[test]
+fn a_cluster_that_is_gone_from_the_repository_stays_until_somebody_consents() {
+    let (cloud, _) = applied();
+    let rest = manifests(&[("bio", BIO)]);
+    let (_, plan) = look(&cloud, &rest, &site(), &context());
+    assert!(plan.is_empty());
+    assert_eq!(blocked(&plan), ["geo"]);
+
+    let mut context = context();
+    let vpc = object(&cloud, "geo/vpc/main").id;
+    let whole = Consent { address: "geo".into(), id: vpc, reason: "term is over".into() };
+    context.policy.consents.push(whole);
+    settle(&cloud, &rest, &site(), &context, 3);
+    let left = |cloud: &FakeCloud| -> BTreeSet<String> {
+        let ours = cloud.objects().into_values().map(|object| object.address);
+        ours.filter(|address| address.scope() == "geo").map(|a| a.kind().to_string()).collect()
+    };
+    let kept = [
+        "elastic-ip",
+        "file-system",
+        "internet-gateway",
+        "network-interface",
+        "security-group",
+        "subnet",
+        "volume",
+        "vpc",
+    ];
+    assert_eq!(left(&cloud), BTreeSet::from(kept.map(String::from)));
+
+    for name in ["elastic-ip/hub", "file-system/main", "network-interface/hub", "volume/hub"] {
+        context.policy.consents.push(consent(&cloud, &format!("geo/{name}")));
+    }
+    settle(&cloud, &rest, &site(), &context, 3);
+    assert_eq!(left(&cloud), BTreeSet::new());
+    assert!(cloud.objects().values().any(|object| object.address.scope() == "bio"));
+}
+
+#[test]
+fn a_consent_is_good_for_the_present_object_only() {
+    let (cloud, _) = applied();
+    let rest = manifests(&[("bio", BIO)]);
+    let mut context = context();
+    let stale = Consent { address: "geo".into(), id: "vpc-0000".into(), reason: "old".into() };
+    context.policy.consents.push(stale);
+    let (_, plan) = look(&cloud, &rest, &site(), &context);
+    assert!(plan.is_empty());
+}
+
+#[test]
+fn an_empty_repository_deletes_nothing_even_with_consent() {
+    let (cloud, _) = applied();
+    let mut context = context();
+    let vpc = object(&cloud, "geo/vpc/main").id;
+    context.policy.consents.push(Consent { address: "geo".into(), id: vpc, reason: "x".into() });
+    context.policy.declares_nothing = true;
+    let (_, plan) = look(&cloud, &manifests(&[]), &site(), &context);
+    assert!(plan.is_empty());
+    assert!(blocked(&plan).contains(&"geo".to_string()));
+}
+
+#[test]
+fn a_plan_over_its_limit_is_blocked_whole() {
+    let shared: Vec<String> = (0..5).map(|n| format!("{{name: d{n}, path: /srv/d{n}}}")).collect();
+    let with = format!("  storage: {{shared: [{}]}}", shared.join(", "));
+    let cloud = FakeCloud::new(&site());
+    settle(&cloud, &manifests(&[("geo", &with)]), &site(), &context(), 1);
+    let without = manifests(&[("geo", "  workers: {max: 3}")]);
+    let mut context = context();
+    context.policy.deletes_per_plan = 4;
+    let (_, plan) = look(&cloud, &without, &site(), &context);
+    assert!(plan.is_empty());
+    assert_eq!(blocked(&plan), ["geo"]);
+    context.policy.deletes_per_plan = 5;
+    settle(&cloud, &without, &site(), &context, 1);
+}
+
+#[test]
+fn what_would_replace_data_is_blocked_and_the_rest_goes_on() {
+    let (cloud, _) = applied();
+    let text = "  network: {cidr: 10.99.0.0/16}\n  workers: {max: 7}\n  hub: {dataVolumeGiB: 5}";
+    let other = manifests(&[("geo", text), ("bio", BIO)]);
+    let (observed, plan) = look(&cloud, &other, &site(), &context());
+    assert!(blocked(&plan).contains(&"geo/vpc/main".to_string()), "{:?}", blocked(&plan));
+    assert!(blocked(&plan).contains(&"geo/volume/hub".to_string()));
+    assert!(plan.changes().all(|change| change.action != Action::Replace), "{:?}", summary(&plan));
+    carry_out(&cloud, &observed, &plan);
+    let Body::ScalingGroup(group) = object(&cloud, "geo/scaling-group/workers").body else {
+        panic!("a group")
+    };
+    assert_eq!(group.max, 7);
+}
+
+#[test]
+fn stopping_the_hub_waits_for_consent_and_a_lost_hub_is_made_again() {
+    let (cloud, _) = applied();
+    let bigger = format!("{GEO}\n  hub: {{instanceType: t3.large}}");
+    let manifests = manifests(&[("geo", &bigger), ("bio", BIO)]);
+    let (_, plan) = look(&cloud, &manifests, &site(), &context());
+    assert_eq!(blocked(&plan), ["geo/instance/hub"]);
+    let mut consented = context();
+    consented.policy.consents.push(consent(&cloud, "geo/instance/hub"));
+    settle(&cloud, &manifests, &site(), &consented, 2);
+    let before = object(&cloud, "geo/network-interface/hub").id;
+
+    cloud.lose(&address("geo/instance/hub"));
+    let (_, plan) = look(&cloud, &manifests, &site(), &context());
+    assert!(summary(&plan).contains(&"Create geo/instance/hub".to_string()));
+    settle(&cloud, &manifests, &site(), &context(), 2);
+    let Body::Instance(hub) = object(&cloud, "geo/instance/hub").body else { panic!("a hub") };
+    assert_eq!(hub.interface, before);
+    assert_eq!(hub.instance_type, "t3.large");
+}
+
+#[test]
+fn of_two_objects_of_one_address_the_oldest_stays_unless_the_extra_holds_data() {
+    let (cloud, manifests) = applied();
+    let double = |text: &str| {
+        let first = object(&cloud, text);
+        let mut second = first.clone();
+        second.id = format!("{}-second", first.id);
+        second.tags.insert("lyceum:created".into(), "2027".into());
+        cloud.put(second);
+        first.id
+    };
+    let vpc = double("geo/vpc/main");
+    double("geo/file-system/main");
+    let (_, plan) = look(&cloud, &manifests, &site(), &context());
+    assert_eq!(summary(&plan), ["Delete geo/vpc/main"]);
+    assert_eq!(blocked(&plan), ["geo/file-system/main"]);
+    settle(&cloud, &manifests, &site(), &context(), 1);
+    assert_eq!(object(&cloud, "geo/vpc/main").id, vpc);
+}
+
+#[test]
+fn what_is_not_ours_is_never_deleted() {
+    let (cloud, _) = applied();
+    let mut foreign = object(&cloud, "geo/vpc/main");
+    foreign.id = "vpc-foreign".into();
+    foreign.tags.insert(TAG_SOURCE.into(), "another".into());
+    cloud.put(foreign.clone());
+    let mut stranger = foreign.clone();
+    stranger.id = "vpc-stranger".into();
+    stranger.tags.remove(TAG_OWNER);
+    cloud.put(stranger);
+    let mut context = context();
+    context.policy.destroy = BTreeSet::from(["geo".into(), "bio".into()]);
+    let rest = manifests(&[("bio", BIO)]);
+    settle(&cloud, &rest, &site(), &context, 4);
+    let left = cloud.objects();
+    assert!(left.contains_key("vpc-foreign") && left.contains_key("vpc-stranger"));
+}
+
+#[test]
+fn protection_on_the_object_counts_whatever_the_repository_says() {
+    let (cloud, manifests) = applied();
+    let point = address("geo/access-point/homes");
+    cloud.tamper(&point, |object| {
+        object.tags.insert(TAG_PROTECT.into(), "true".into());
+        object.address = address("geo/access-point/old");
+    });
+    let (_, plan) = look(&cloud, &manifests, &site(), &context());
+    assert_eq!(summary(&plan), ["Create geo/access-point/homes", "Update geo/parameter/facts"]);
+    assert_eq!(blocked(&plan), ["geo/access-point/old"]);
+}
+
+#[test]
+fn a_suspended_cluster_is_left_exactly_as_it_is() {
+    let (cloud, _) = applied();
+    cloud.lose(&address("geo/alarm/hub-cpu"));
+    let still = manifests(&[("geo", &format!("{GEO}\n  suspend: true")), ("bio", BIO)]);
+    let (_, plan) = look(&cloud, &still, &site(), &context());
+    assert!(plan.is_empty());
+    assert!(plan.scopes["geo"].suspended);
+}
+
+#[test]
+fn examples_load() {
+    assert!(load(&example(&[("geo", GEO)])).is_ok());
+}

@@ -1,0 +1,249 @@
+//! One cluster's task, or that of what a region shares.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use lyceum_core::cloud::{Cloud, CloudError};
+use lyceum_core::desired::{Inputs, desired};
+use lyceum_core::manifest::Manifests;
+use lyceum_core::observed::ObservedState;
+use lyceum_core::plan::{Action, Blocked, Change, Plan, PlanContext, Policy, StepAction, plan};
+use lyceum_core::report::{Next, Report};
+use tokio::sync::watch;
+use tokio::time::sleep;
+
+use super::{Commit, Shared};
+use crate::applied::record;
+use crate::execute::{self, Progress, execute, pause_before_next};
+
+/// The longest pause between two tries.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// Converges one scope until the end, or until nothing of it is left.
+pub(crate) async fn run<C: Cloud + 'static>(
+    shared: Arc<Shared<C>>,
+    scope: String,
+    mut commits: watch::Receiver<Arc<Commit>>,
+    mut end: watch::Receiver<bool>,
+) {
+    let mut since = Instant::now();
+    let mut tries: u32 = 0;
+    let mut progress = shared.progress.subscribe();
+    while !*end.borrow() {
+        let commit = commits.borrow_and_update().clone();
+        progress.borrow_and_update();
+        let pass = tokio::select! {
+            pass = pass(&shared, &scope, &commit, since, stop(&commits, &end)) => pass,
+            // Looking and planning change nothing: they may be left at once.
+            // What executes is asked to stop, and `pass` ends by itself.
+            () = ended_while_idle(end.clone()) => return,
+        };
+        if pass.nothing_left {
+            return;
+        }
+        tries = if pass.next == Next::Retry { tries.saturating_add(1) } else { 0 };
+        let wait = match pass.next {
+            Next::Retry => backoff(tries).max(pass.pause),
+            Next::Settled | Next::Stalled => shared.options.interval,
+        };
+        tokio::select! {
+            () = sleep(wait) => {}
+            _ = commits.changed() => tries = 0,
+            _ = progress.changed(), if pass.next == Next::Retry => {}
+            _ = end.wait_for(|end| *end) => return,
+        }
+        since = Instant::now();
+    }
+}
+
+struct Pass {
+    next: Next,
+    pause: Duration,
+    nothing_left: bool,
+}
+
+/// Look, plan, execute, record.
+async fn pass<C: Cloud>(
+    shared: &Shared<C>,
+    scope: &str,
+    commit: &Commit,
+    since: Instant,
+    stop: watch::Receiver<bool>,
+) -> Pass {
+    let observed = shared.looks.since(&*shared.cloud, commit, since).await;
+    let observed = part(&observed, scope);
+    let manifests = part_of_manifests(&commit.manifests, scope);
+    let plan = planned(shared, scope, (commit, &manifests), &observed);
+    let declared = commit.scopes().any(|name| name == scope);
+    let there = observed.objects.iter().any(|object| object.address.scope() == scope);
+    say(scope, &plan);
+    let options = execute::Options { parallel: commit.parallel(), stop: stop.clone() };
+    let report = execute(&plan, &observed, &*shared.cloud, &options, &Log).await;
+    if report.outcomes.is_empty() && !*stop.borrow() && in_full(&plan, scope) {
+        settle(shared, scope, commit, &observed).await;
+    } else if !report.outcomes.is_empty() {
+        shared.progress.send_modify(|count| *count += 1);
+        tell(scope, commit, &report);
+    }
+    // What was just applied is looked at once more: that look finds nothing to
+    // do, and only then is the revision recorded.
+    let next = if report.outcomes.is_empty() { Next::Settled } else { again(&report) };
+    let pause = pause_before_next(&report, shared.options.consistency);
+    Pass { next, pause, nothing_left: !declared && !there }
+}
+
+fn again(report: &Report) -> Next {
+    match report.next() {
+        Next::Settled => Next::Retry,
+        other => other,
+    }
+}
+
+fn planned<C>(
+    shared: &Shared<C>,
+    scope: &str,
+    (commit, manifests): (&Commit, &Manifests),
+    observed: &ObservedState,
+) -> Plan {
+    let inputs = Inputs::new(manifests, shared.options.agent.as_ref(), observed);
+    let context = PlanContext {
+        now: now(),
+        policy: Policy { declares_nothing: commit.manifests.declared_nothing, ..commit.policy() },
+        applied: shared.history.desired(observed, manifests, &shared.site),
+        only: Some([scope.to_string()].into()),
+    };
+    plan(&desired(manifests, &shared.site, &inputs), observed, &context)
+}
+
+/// Everything is as it should be: the cluster has this revision.
+async fn settle<C: Cloud>(
+    shared: &Shared<C>,
+    scope: &str,
+    commit: &Commit,
+    observed: &ObservedState,
+) {
+    if commit.manifests.clusters.get(scope).is_none_or(|one| one.cluster.spec.suspend) {
+        return;
+    }
+    match record(&*shared.cloud, observed, scope, &commit.revision).await {
+        Ok(()) => tracing::info!(cluster = scope, revision = commit.revision, "converged"),
+        Err(error) => tracing::warn!(cluster = scope, %error, "cannot record the revision"),
+    }
+}
+
+/// Whether a scope with nothing left to change has its revision in full: what
+/// waits for consent, or cannot be seen, is still to come.
+fn in_full(plan: &Plan, scope: &str) -> bool {
+    plan.scopes.get(scope).is_some_and(|plan| {
+        let to_come = |blocked: &&Blocked| {
+            blocked.id.is_some() && matches!(blocked.action, Action::Update | Action::Replace)
+        };
+        plan.gaps.is_empty() && !plan.blocked.iter().any(|blocked| to_come(&blocked))
+    })
+}
+
+/// The manifests a scope's plan depends on: its own cluster; of a region all.
+fn part_of_manifests(manifests: &Manifests, scope: &str) -> Manifests {
+    if scope.starts_with('@') { manifests.clone() } else { crate::applied::only(manifests, scope) }
+}
+
+/// What a scope's plan depends on: its own objects and what its region shares.
+fn part(observed: &ObservedState, scope: &str) -> ObservedState {
+    let region = scope.starts_with('@');
+    let of_it = |name: &str| region || name == scope || name.starts_with('@');
+    ObservedState {
+        objects: observed
+            .objects
+            .iter()
+            .filter(|object| of_it(object.address.scope()))
+            .cloned()
+            .collect(),
+        gaps: observed.gaps.clone(),
+        surroundings: observed.surroundings.clone(),
+    }
+}
+
+/// True when a newer commit came or the end did.
+fn stop(
+    commits: &watch::Receiver<Arc<Commit>>,
+    end: &watch::Receiver<bool>,
+) -> watch::Receiver<bool> {
+    let (sender, receiver) = watch::channel(false);
+    let (mut commits, mut end) = (commits.clone(), end.clone());
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = commits.changed() => {}
+            _ = end.wait_for(|end| *end) => {}
+            () = sender.closed() => return,
+        }
+        sender.send(true).ok();
+    });
+    receiver
+}
+
+/// After the end, an execution is given the grace; a look that hangs is not.
+async fn ended_while_idle(mut end: watch::Receiver<bool>) {
+    end.wait_for(|end| *end).await.ok();
+    sleep(super::GRACE).await;
+}
+
+fn backoff(tries: u32) -> Duration {
+    let tries = tries.saturating_sub(1);
+    Duration::from_millis(250u64 << tries.min(8)).min(LONGEST_PAUSE)
+}
+
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
+
+fn say(scope: &str, plan: &Plan) {
+    let Some(plan) = plan.scopes.get(scope) else { return };
+    for blocked in &plan.blocked {
+        tracing::warn!(
+            cluster = scope,
+            address = blocked.address,
+            hint = blocked.hint(),
+            "blocked: {}",
+            blocked.cause
+        );
+    }
+    for drift in &plan.reported {
+        tracing::warn!(cluster = scope, address = %drift.address, "drift, reported only");
+    }
+    if !plan.changes.is_empty() {
+        tracing::info!(cluster = scope, changes = plan.changes.len(), "changing");
+    }
+}
+
+fn tell(scope: &str, commit: &Commit, report: &Report) {
+    for (address, failure) in report.failures() {
+        tracing::warn!(cluster = scope, %address, hint = failure.hint, "failed: {}", failure.error);
+    }
+    let failed = report.failures().count();
+    let done = report.outcomes.len() - failed;
+    tracing::info!(cluster = scope, revision = commit.revision, done, failed, "pass ended");
+}
+
+/// Progress as log lines.
+struct Log;
+
+impl Progress for Log {
+    fn begun(&self, change: &Change, action: StepAction) {
+        tracing::debug!(address = %change.address, ?action, "begun");
+    }
+
+    fn ended(
+        &self,
+        change: &Change,
+        action: StepAction,
+        took: Duration,
+        error: Option<&CloudError>,
+    ) {
+        let (address, took_ms) = (&change.address, took.as_millis());
+        match error {
+            None => tracing::info!(%address, ?action, reason = %change.reason, took_ms, "done"),
+            Some(error) => tracing::debug!(%address, ?action, took_ms, %error, "not done"),
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! The service: a repository followed, an account connected to, signals heeded.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lyceum_aws::{Aws, Options as AwsOptions, Rates};
+use lyceum_core::cloud::CloudError;
+use lyceum_core::desired::Agent;
+use lyceum_core::manifest::repository::RepositorySpec;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use super::{Commit, Commits, Follow, NoCommit, Options, converge};
+use crate::source::remote::is_remote;
+use crate::source::{Git, Mirror, SourceError};
+
+/// How long a fetch may take.
+const FETCH: Duration = Duration::from_secs(120);
+
+/// What the service is asked to do.
+#[derive(Clone, Debug)]
+pub struct Serve {
+    /// A folder or a URL.
+    pub repository: String,
+    /// The branch.
+    pub branch: String,
+    /// How often everything is looked at although nothing changed.
+    pub interval: Duration,
+    /// The node agent: its file and what it is.
+    pub agent: Option<(PathBuf, Agent)>,
+    /// Where copies of remote repositories are kept; may be lost any time.
+    pub cache: PathBuf,
+}
+
+/// Why the service cannot begin.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// There is nothing to converge to.
+    #[error("nothing to converge to")]
+    Commit(#[from] NoCommit),
+    /// The repository cannot be read.
+    #[error("cannot tell which repository this is")]
+    Source(#[from] SourceError),
+    /// AWS does not say whose account this is.
+    #[error("cannot reach AWS")]
+    Cloud(#[from] CloudError),
+    /// The system refuses what every program needs.
+    #[error("the system refuses")]
+    System(#[from] std::io::Error),
+}
+
+/// Serves until SIGTERM or SIGINT.
+pub async fn serve(serve: Serve) -> Result<(), ServeError> {
+    let (follow, path) = follow(&serve);
+    let (branch, interval) = (serve.branch.clone(), serve.interval);
+    let begin = {
+        let (follow, branch) = (follow.clone(), branch.clone());
+        tokio::task::spawn_blocking(move || Commits::begin(follow, &branch, interval))
+    };
+    let (commits, first) = begin.await.map_err(std::io::Error::other)??;
+    let source = Git::open(&path)?.root_commit(&first.revision)?;
+    let spec = &first.manifests.repository;
+    let aws = Aws::connect(&spec.owner, &source, aws_options(spec, serve.agent.as_ref())).await?;
+    tracing::info!(
+        revision = first.revision,
+        clusters = first.manifests.clusters.len(),
+        account = aws.site().account,
+        "serving {}",
+        serve.repository
+    );
+    let end = ended()?;
+    let (sender, receiver) = watch::channel(Arc::new(first));
+    tokio::spawn(commits.run(sender));
+    watch_owner(receiver.clone());
+    let options = Options::new(path, interval, serve.agent.map(|(_, agent)| agent));
+    let site = aws.site().clone();
+    converge(Arc::new(aws), site, options, receiver, end).await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// What `lyceum.yaml` and the agent say about the connection to AWS.
+pub fn aws_options(spec: &RepositorySpec, agent: Option<&(PathBuf, Agent)>) -> AwsOptions {
+    let rates = spec.rates.iter();
+    AwsOptions {
+        rates: Rates(
+            rates.map(|(name, rate)| (name.clone(), (rate.per_second, rate.burst))).collect(),
+        ),
+        call_timeout: Duration::from_secs(u64::from(spec.limits.call_timeout_seconds)),
+        artifacts: agent
+            .map(|(path, agent)| BTreeMap::from([(agent.digest.clone(), path.clone())]))
+            .unwrap_or_default(),
+        ..AwsOptions::default()
+    }
+}
+
+fn follow(serve: &Serve) -> (Follow, PathBuf) {
+    if is_remote(&serve.repository) {
+        let mirror = Mirror::new(&serve.repository, &serve.cache, FETCH);
+        let path = mirror.path().to_path_buf();
+        (Follow::Remote(mirror), path)
+    } else {
+        let path = PathBuf::from(&serve.repository);
+        (Follow::Local(path.clone()), path)
+    }
+}
+
+/// True from the first SIGTERM or SIGINT on.
+fn ended() -> Result<watch::Receiver<bool>, std::io::Error> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let (sender, receiver) = watch::channel(false);
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping: the calls in flight are finished");
+        sender.send(true).ok();
+    });
+    Ok(receiver)
+}
+
+/// The owner is part of every name and tag: a new one means another service.
+fn watch_owner(mut commits: watch::Receiver<Arc<Commit>>) {
+    let owner = commits.borrow().manifests.repository.owner.clone();
+    tokio::spawn(async move {
+        while commits.changed().await.is_ok() {
+            let now = commits.borrow_and_update().manifests.repository.owner.clone();
+            if now != owner {
+                tracing::error!("the owner became {now}; {owner} stays in force until a restart");
+            }
+        }
+    });
+}

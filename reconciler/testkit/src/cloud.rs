@@ -1,0 +1,272 @@
+//! [`FakeCloud`]: objects by id, made and refused as AWS would.
+//!
+//! It keeps what it is given, hands out ids and outputs, refuses to remove what
+//! others refer to and to make a second of a unique name, and fails on request,
+//! before or after the deed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use lyceum_core::address::{Address, refs_in_value};
+use lyceum_core::cloud::{Class, Cloud, CloudError, Outputs, Scope};
+use lyceum_core::desired::Resource;
+use lyceum_core::kind::Body;
+use lyceum_core::observed::{Image, Object, ObservedState, Surroundings};
+use lyceum_core::site::{Site, TAG_CREATED, TAG_OWNER, TAG_SOURCE};
+use serde_json::Value;
+
+/// A cloud in memory.
+#[derive(Debug)]
+pub struct FakeCloud {
+    site: Site,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    objects: BTreeMap<String, Object>,
+    made: u64,
+    faults: Vec<Fault>,
+    log: Vec<String>,
+}
+
+/// A failure to come.
+#[derive(Clone, Debug)]
+pub struct Fault {
+    /// The mutating call it strikes, counted from now on, the first is 0.
+    pub call: usize,
+    /// Before or after the deed.
+    pub when: When,
+    /// What it says.
+    pub class: Class,
+}
+
+/// When a fault strikes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// The call is not carried out.
+    Before,
+    /// The call is carried out, its answer lost.
+    After,
+}
+
+impl FakeCloud {
+    /// An empty cloud of one account.
+    pub fn new(site: &Site) -> Self {
+        Self { site: site.clone(), state: Mutex::default() }
+    }
+
+    /// Adds failures to come.
+    pub fn fail(&self, faults: impl IntoIterator<Item = Fault>) {
+        let mut state = self.lock();
+        let done = state.log.len();
+        let later = faults.into_iter().map(|fault| Fault { call: fault.call + done, ..fault });
+        state.faults.extend(later);
+    }
+
+    /// Every mutating call so far, such as `create geo/vpc/main`.
+    pub fn log(&self) -> Vec<String> {
+        self.lock().log.clone()
+    }
+
+    /// Every object by id, foreign ones included.
+    pub fn objects(&self) -> BTreeMap<String, Object> {
+        self.lock().objects.clone()
+    }
+
+    /// Puts an object there, whoever's it is.
+    pub fn put(&self, object: Object) {
+        self.lock().objects.insert(object.id.clone(), object);
+    }
+
+    /// Changes an object behind everybody's back; false when it is not there.
+    pub fn tamper(&self, address: &Address, change: impl FnOnce(&mut Object)) -> bool {
+        let mut state = self.lock();
+        let object = state.objects.values_mut().find(|object| object.address == *address);
+        object.map(change).is_some()
+    }
+
+    /// Removes an object behind everybody's back.
+    pub fn lose(&self, address: &Address) {
+        self.lock().objects.retain(|_, object| object.address != *address);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ours(&self, object: &Object) -> bool {
+        object.tags.get(TAG_OWNER) == Some(&self.site.owner)
+            && object.tags.get(TAG_SOURCE) == Some(&self.site.source)
+    }
+}
+
+impl Cloud for FakeCloud {
+    async fn observe(&self, scope: &Scope) -> ObservedState {
+        let state = self.lock();
+        let objects = state.objects.values().filter(|object| self.ours(object)).cloned().collect();
+        ObservedState { objects, gaps: Vec::new(), surroundings: surroundings(scope) }
+    }
+
+    async fn create(&self, resource: &Resource) -> Result<Outputs, CloudError> {
+        let mut state = self.lock();
+        state.call(format!("create {}", resource.address), |state| state.create(resource))
+    }
+
+    async fn update(&self, before: &Object, after: &Resource) -> Result<Outputs, CloudError> {
+        let mut state = self.lock();
+        state.call(format!("update {}", before.address), |state| state.update(before, after))
+    }
+
+    async fn delete(&self, object: &Object) -> Result<(), CloudError> {
+        let mut state = self.lock();
+        state.call(format!("delete {}", object.address), |state| state.delete(object))
+    }
+}
+
+impl State {
+    fn call<T>(
+        &mut self,
+        name: String,
+        deed: impl FnOnce(&mut Self) -> Result<T, CloudError>,
+    ) -> Result<T, CloudError> {
+        let number = self.log.len();
+        self.log.push(name.clone());
+        let fault = self.faults.iter().find(|fault| fault.call == number).cloned();
+        let strike = |fault: &Fault| CloudError::new(fault.class, &name, "injected");
+        match fault {
+            Some(fault) if fault.when == When::Before => Err(strike(&fault)),
+            Some(fault) => {
+                deed(self)?;
+                Err(strike(&fault))
+            }
+            None => deed(self),
+        }
+    }
+
+    fn create(&mut self, resource: &Resource) -> Result<Outputs, CloudError> {
+        self.check(resource)?;
+        let attributes = resource.body.attributes();
+        let kind = resource.address.kind();
+        if let Some(name) = attributes.get("name").and_then(Value::as_str)
+            && kind != "discovery-service"
+            && self.objects.values().any(|object| {
+                object.address.kind() == kind && object.body.attributes()["name"] == name
+            })
+        {
+            return Err(CloudError::new(Class::Exists, "create", format!("{name} exists")));
+        }
+        self.made += 1;
+        let id = format!("{kind}-{:04}", self.made);
+        let mut tags = resource.tags.clone();
+        tags.insert(TAG_CREATED.into(), format!("2026-01-01T00:00:00.{:06}Z", self.made));
+        let outputs = outputs(&id, &attributes, 1);
+        let mut body = resource.body.clone();
+        if let Body::ScalingGroup(group) = &mut body {
+            group.windows.clear();
+        }
+        let mut kept = outputs.clone();
+        kept.remove("id");
+        let object = Object {
+            address: resource.address.clone(),
+            region: resource.region.clone(),
+            id: id.clone(),
+            outputs: kept,
+            tags,
+            body,
+        };
+        self.objects.insert(id, object);
+        Ok(outputs)
+    }
+
+    fn update(&mut self, before: &Object, after: &Resource) -> Result<Outputs, CloudError> {
+        self.check(after)?;
+        let gone = || CloudError::new(Class::NotFound, "update", before.id.clone());
+        let object = self.objects.get_mut(&before.id).ok_or_else(gone)?;
+        object.tags.extend(after.tags.clone());
+        object.body = after.body.clone();
+        if let Some(version) = object.outputs.get_mut("version") {
+            let next = version.parse::<u64>().unwrap_or(0) + 1;
+            *version = next.to_string();
+        }
+        Ok(object.outputs.clone())
+    }
+
+    fn delete(&mut self, object: &Object) -> Result<(), CloudError> {
+        let refers = |other: &&Object| {
+            other.id != object.id && mentions(&other.body.attributes(), &object.id)
+        };
+        if let Some(user) = self.objects.values().find(refers) {
+            let message = format!("{} is used by {}", object.id, user.address);
+            return Err(CloudError::new(Class::NotYet, "delete", message));
+        }
+        self.objects.remove(&object.id);
+        Ok(())
+    }
+
+    /// No open reference, and no id of something that is not there.
+    fn check(&self, resource: &Resource) -> Result<(), CloudError> {
+        let attributes = resource.body.attributes();
+        if let Some(open) = refs_in_value(&attributes).first() {
+            return Err(CloudError::new(Class::Invalid, "check", format!("open: {open}")));
+        }
+        let kinds: BTreeSet<&str> =
+            lyceum_core::kind::KINDS.iter().map(|facts| facts.name).collect();
+        let dangling = texts(&attributes).into_iter().find(|text| {
+            let (kind, number) = text.rsplit_once('-').unwrap_or_default();
+            let is_id = kinds.contains(kind) && number.len() == 4 && number.parse::<u32>().is_ok();
+            is_id && !self.objects.contains_key(text)
+        });
+        match dangling {
+            Some(id) => Err(CloudError::new(Class::NotFound, "check", id)),
+            None => Ok(()),
+        }
+    }
+}
+
+fn outputs(id: &str, attributes: &Value, version: u64) -> Outputs {
+    let zone = attributes.get("zone").and_then(Value::as_str).unwrap_or("none");
+    Outputs::from([
+        ("id".into(), id.into()),
+        ("arn".into(), format!("arn:fake:{id}")),
+        ("version".into(), version.to_string()),
+        ("public_ip".into(), "192.0.2.1".into()),
+        ("zone".into(), zone.into()),
+    ])
+}
+
+fn mentions(value: &Value, id: &str) -> bool {
+    texts(value).iter().any(|text| text == id)
+}
+
+fn texts(value: &Value) -> Vec<String> {
+    match value {
+        Value::String(text) => vec![text.clone()],
+        Value::Array(items) => items.iter().flat_map(texts).collect(),
+        Value::Object(map) => map
+            .iter()
+            .flat_map(|(key, item)| std::iter::once(key.clone()).chain(texts(item)))
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn surroundings(scope: &Scope) -> Surroundings {
+    let zones = |region: &String| {
+        let names = ["a", "b", "c", "d", "e", "f"].map(|zone| format!("{region}{zone}"));
+        (region.clone(), names.to_vec())
+    };
+    let images = scope.images.iter().map(|(region, wanted)| {
+        let image = |name: &String| {
+            let id = format!("ami-{name}");
+            (name.clone(), Image { id, name: name.clone(), root_device: "/dev/xvda".into() })
+        };
+        (region.clone(), wanted.iter().map(image).collect())
+    });
+    Surroundings {
+        zones: scope.regions.iter().map(zones).collect(),
+        images: images.collect(),
+        hosted_zones: BTreeMap::from([("example.edu".into(), "Z1".into())]),
+        secrets: scope.secrets.clone(),
+    }
+}
