@@ -11,6 +11,9 @@ use crate::calls::Call;
 use crate::clients::Clients;
 use crate::tags;
 
+/// Values of one filter, the most that EC2 takes.
+pub(crate) const FILTER_VALUES: usize = 200;
+
 /// Narrows a list to what carries our owner tag.
 pub(crate) fn owned(site: &Site) -> Filter {
     Filter::builder().name(format!("tag:{TAG_OWNER}")).values(&site.owner).build()

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
 use lyceum_aws::{Aws, Options, Rates};
 use lyceum_core::address::Address;
 use lyceum_core::cloud::{Cloud, Outputs, Scope};
@@ -19,6 +21,10 @@ pub(crate) const CLUSTER: &str = "geo-101";
 /// A fresh emulator, and AWS as our repository sees it.
 pub(crate) struct World {
     pub(crate) aws: Aws,
+    /// Somebody else with access to the same account.
+    pub(crate) others: aws_sdk_ec2::Client,
+    /// The same somebody in IAM.
+    pub(crate) iam: aws_sdk_iam::Client,
     // Kept alive; dropped last.
     _emulator: Emulator,
 }
@@ -48,7 +54,9 @@ impl World {
             ..Options::default()
         };
         let aws = Aws::connect("lyceum", &"a".repeat(40), options).await.unwrap();
-        Self { aws, _emulator: emulator }
+        let others = others(emulator.url());
+        let iam = aws_sdk_iam::Client::new(&others);
+        Self { aws, others: aws_sdk_ec2::Client::new(&others), iam, _emulator: emulator }
     }
 
     /// A resource of our cluster, with the tags that make it ours.
@@ -151,4 +159,16 @@ impl World {
         }
         assert_eq!(self.seen(&resource.address).await, None);
     }
+}
+
+/// The SDK's own configuration, past everything this crate adds to it.
+fn others(url: &str) -> aws_types::SdkConfig {
+    let credentials = Credentials::new("emulator", "emulator", None, None, "emulator");
+    aws_types::SdkConfig::builder()
+        .behavior_version(aws_config::BehaviorVersion::latest())
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .endpoint_url(url)
+        .region(aws_types::region::Region::new(REGION))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .build()
 }

@@ -58,7 +58,7 @@ pub(crate) async fn create(
     resource: &Resource,
     want: &Instance,
 ) -> Result<Outputs, CloudError> {
-    let id = tokens::spend(clients, resource, async |token| {
+    let id = tokens::spend(&clients.site, resource, async |token| {
         let made = until("ec2:RunInstances", PROFILE_KNOWN, async || {
             match run(clients, resource, want, &token).await {
                 Err(error) if profile_unknown(&error) => Ok(None),

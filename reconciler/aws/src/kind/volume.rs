@@ -52,7 +52,7 @@ pub(crate) async fn create(
     want: &Volume,
 ) -> Result<Outputs, CloudError> {
     let tags = tags::constant(ResourceType::Volume, resource);
-    tokens::spend(clients, resource, async |token| {
+    tokens::spend(&clients.site, resource, async |token| {
         let made = clients
             .calls
             .send(Call::repeatable("ec2", "CreateVolume"), || {

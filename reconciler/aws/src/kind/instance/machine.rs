@@ -35,6 +35,35 @@ pub(super) fn gone(instance: &Described) -> bool {
     matches!(state(instance), Some(State::ShuttingDown | State::Terminated))
 }
 
+/// The profiles that instances have or are about to have, at most one each.
+pub(super) async fn associations(
+    clients: &Clients,
+    ids: &[String],
+) -> Result<Vec<IamInstanceProfileAssociation>, CloudError> {
+    let by = |name: &str, values: Vec<String>| {
+        Filter::builder().name(name).set_values(Some(values)).build()
+    };
+    let lasting = by("state", vec!["associating".into(), "associated".into()]);
+    let mut found = Vec::new();
+    for ids in ids.chunks(ec2::FILTER_VALUES) {
+        let of_instances = by("instance-id", ids.into());
+        let listed = clients
+            .calls
+            .pages(
+                Call::read("ec2", "DescribeIamInstanceProfileAssociations"),
+                |token| {
+                    let request = clients.ec2.describe_iam_instance_profile_associations();
+                    let request = request.filters(of_instances.clone()).filters(lasting.clone());
+                    request.set_next_token(token).send()
+                },
+                |page| (page.iam_instance_profile_associations.unwrap_or_default(), page.next_token),
+            )
+            .await?;
+        found.extend(listed);
+    }
+    Ok(found)
+}
+
 /// Waits until an instance is in a state it is on the way to.
 pub(super) async fn reach(clients: &Clients, id: &str, wanted: State) -> Result<(), CloudError> {
     until(&format!("ec2:DescribeInstances ({wanted})"), REACHED, async || {
@@ -126,7 +155,8 @@ pub(super) async fn set_profile(
     if seen.profile == want.profile {
         return Ok(());
     }
-    let present = association(clients, id).await?.and_then(|present| present.association_id);
+    let present = associations(clients, &[id.to_string()]).await?.pop();
+    let present = present.and_then(|present| present.association_id);
     let profile = IamInstanceProfileSpecification::builder().name(&want.profile).build();
     let (calls, ec2) = (&clients.calls, &clients.ec2);
     match (present, want.profile.is_empty()) {
@@ -174,23 +204,4 @@ async fn stop(clients: &Clients, id: &str) -> Result<(), CloudError> {
         })
         .await?;
     reach(clients, id, State::Stopped).await
-}
-
-async fn association(
-    clients: &Clients,
-    id: &str,
-) -> Result<Option<IamInstanceProfileAssociation>, CloudError> {
-    let of_instance = Filter::builder().name("instance-id").values(id).build();
-    let answer = clients
-        .calls
-        .send(Call::read("ec2", "DescribeIamInstanceProfileAssociations"), || {
-            let request = clients.ec2.describe_iam_instance_profile_associations();
-            request.filters(of_instance.clone()).send()
-        })
-        .await?;
-    // One that is on its way out is listed as well.
-    let associations = answer.iam_instance_profile_associations.unwrap_or_default();
-    Ok(associations.into_iter().find(|one| {
-        one.state().is_none_or(|state| state.as_str().starts_with("associat"))
-    }))
 }
