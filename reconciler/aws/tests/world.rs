@@ -25,38 +25,22 @@ pub(crate) struct World {
     pub(crate) others: aws_sdk_ec2::Client,
     /// The same somebody in IAM.
     pub(crate) iam: aws_sdk_iam::Client,
-    // Kept alive; dropped last.
-    _emulator: Emulator,
+    emulator: Emulator,
 }
 
 impl World {
     /// Starts an emulator and connects to it, at any rate.
     pub(crate) async fn new() -> Self {
         let emulator = Emulator::start();
-        let services = [
-            "autoscaling",
-            "cloudwatch",
-            "ec2",
-            "efs",
-            "events",
-            "iam",
-            "route53",
-            "s3",
-            "servicediscovery",
-            "sqs",
-            "ssm",
-            "sts",
-        ];
-        let rates = services.map(|service| (service.to_string(), (10_000.0, 10_000)));
-        let options = Options {
-            rates: Rates(BTreeMap::from(rates)),
-            emulator: Some(emulator.url().into()),
-            ..Options::default()
-        };
-        let aws = Aws::connect("lyceum", &"a".repeat(40), options).await.unwrap();
+        let aws = connect(emulator.url(), &"a".repeat(40)).await;
         let others = others(emulator.url());
         let iam = aws_sdk_iam::Client::new(&others);
-        Self { aws, others: aws_sdk_ec2::Client::new(&others), iam, _emulator: emulator }
+        Self { aws, others: aws_sdk_ec2::Client::new(&others), iam, emulator }
+    }
+
+    /// The same account, as another repository sees it.
+    pub(crate) async fn elsewhere(&self) -> Aws {
+        connect(self.emulator.url(), &"b".repeat(40)).await
     }
 
     /// A resource of our cluster, with the tags that make it ours.
@@ -159,6 +143,31 @@ impl World {
         }
         assert_eq!(self.seen(&resource.address).await, None);
     }
+}
+
+/// AWS at any rate, as a repository with this root commit sees it.
+async fn connect(url: &str, source: &str) -> Aws {
+    let services = [
+        "autoscaling",
+        "cloudwatch",
+        "ec2",
+        "efs",
+        "events",
+        "iam",
+        "route53",
+        "s3",
+        "servicediscovery",
+        "sqs",
+        "ssm",
+        "sts",
+    ];
+    let rates = services.map(|service| (service.to_string(), (10_000.0, 10_000)));
+    let options = Options {
+        rates: Rates(BTreeMap::from(rates)),
+        emulator: Some(url.into()),
+        ..Options::default()
+    };
+    Aws::connect("lyceum", source, options).await.unwrap()
 }
 
 /// The SDK's own configuration, past everything this crate adds to it.

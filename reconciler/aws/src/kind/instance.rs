@@ -106,10 +106,7 @@ pub(crate) async fn delete(
             clients.ec2.terminate_instances().instance_ids(&object.id).send()
         })
         .await?;
-    match machine::reach(clients, &object.id, InstanceStateName::Terminated).await {
-        Err(error) if error.class == Class::NotFound => Ok(()),
-        other => other,
-    }
+    machine::reach(clients, &object.id, InstanceStateName::Terminated).await
 }
 
 /// What the template says stands here once more: what is sent explicitly is

@@ -14,7 +14,7 @@ fn template(groups: &[&str]) -> LaunchTemplate {
     LaunchTemplate {
         name: "lyceum-geo-101-workers".into(),
         os: "debian-12".into(),
-        image: "ami-12c6146b".into(),
+        image: "ami-1".into(),
         root_device: "/dev/xvda".into(),
         instance_type: "t3.large".into(),
         profile: "lyceum-geo-101-workers".into(),

@@ -64,13 +64,11 @@ pub(super) async fn associations(
     Ok(found)
 }
 
-/// Waits until an instance is in a state it is on the way to.
+/// Waits until an instance is in a state it is on the way to. One that cannot
+/// be seen is new; after its end it stays visible for an hour.
 pub(super) async fn reach(clients: &Clients, id: &str, wanted: State) -> Result<(), CloudError> {
     until(&format!("ec2:DescribeInstances ({wanted})"), REACHED, async || {
-        let Some(instance) = look(clients, id).await? else {
-            let message = format!("{id} is gone");
-            return Err(CloudError::new(Class::NotFound, "ec2:DescribeInstances", message));
-        };
+        let Some(instance) = look(clients, id).await? else { return Ok(None) };
         if wanted != State::Terminated && gone(&instance) {
             let message = format!("{id} has been terminated meanwhile");
             return Err(CloudError::new(Class::NotFound, "ec2:DescribeInstances", message));

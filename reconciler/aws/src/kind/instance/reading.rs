@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_ec2::types::{
-    Filter, IamInstanceProfileAssociation, Instance as Described, InstanceStateName, Volume,
+    AttachmentStatus, Filter, IamInstanceProfileAssociation, Instance as Described, InstanceStateName, Volume,
 };
 use lyceum_core::cloud::{CloudError, Outputs};
 use lyceum_core::kind::{Instance, Kind, Volume as DataVolume};
@@ -162,8 +162,11 @@ fn data_volumes(
         matches!(claim(&clients.site, DataVolume::NAME, &tags), Claim::Ours(_))
     };
     let mappings = instance.block_device_mappings().iter();
+    let leaving = [Some(AttachmentStatus::Detaching), Some(AttachmentStatus::Detached)];
     mappings
-        .filter_map(|mapping| Some((mapping.device_name()?, mapping.ebs()?.volume_id()?)))
+        .filter_map(|mapping| Some((mapping.device_name()?, mapping.ebs()?)))
+        .filter(|(_, ebs)| !leaving.contains(&ebs.status))
+        .filter_map(|(device, ebs)| Some((device, ebs.volume_id()?)))
         .filter(|(_, id)| ours(id))
         .map(|(device, id)| (device.to_string(), id.to_string()))
         .collect()
