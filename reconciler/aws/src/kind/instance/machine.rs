@@ -10,6 +10,7 @@ use aws_sdk_ec2::types::{
 use lyceum_core::cloud::{Class, CloudError};
 use lyceum_core::kind::Instance;
 
+use super::profile_known;
 use crate::calls::{Call, until};
 use crate::clients::Clients;
 use crate::ec2;
@@ -168,14 +169,14 @@ pub(super) async fn set_profile(
             let call = Call::repeatable("ec2", "AssociateIamInstanceProfile");
             let request = || ec2.associate_iam_instance_profile().instance_id(id);
             let send = || request().iam_instance_profile(profile.clone()).send();
-            calls.send(call, send).await.map(drop)
+            profile_known(&call.name(), || calls.send(call, send)).await.map(drop)
         }
         (Some(present), false) => {
             let call = Call::repeatable("ec2", "ReplaceIamInstanceProfileAssociation");
             let request = || ec2.replace_iam_instance_profile_association();
             let request = || request().association_id(&present);
             let send = || request().iam_instance_profile(profile.clone()).send();
-            calls.send(call, send).await.map(drop)
+            profile_known(&call.name(), || calls.send(call, send)).await.map(drop)
         }
     }
 }
