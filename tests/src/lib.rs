@@ -1,1 +1,5 @@
-//! x
+//! What the whole-program tests stand on: the emulator, the fault proxy before
+//! it, repositories to watch, and an independent eye on the outcome.
+
+pub mod emulator;
+pub mod proxy;

@@ -223,6 +223,20 @@ where
     }
 }
 
+/// The answer to a creation or, where it may have happened before (it exists, or
+/// no answer came), what `find` finds of ours.
+pub(crate) async fn made_or_found<T>(
+    made: Result<T, CloudError>,
+    find: impl Future<Output = Result<Option<T>, CloudError>>,
+) -> Result<T, CloudError> {
+    match made {
+        Err(error) if matches!(error.class, Class::Exists | Class::Ambiguous) => {
+            find.await?.ok_or(error)
+        }
+        other => other,
+    }
+}
+
 /// What `look` answers for each item, in order, [`AT_ONCE`] at a time.
 pub(crate) async fn each<I, T, F, A>(items: Vec<I>, look: F) -> Vec<T>
 where

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use lyceum_core::address::Address;
+use lyceum_core::cloud::CloudError;
 use lyceum_core::kind::Body;
 use lyceum_core::observed::{Gap, Object};
 use lyceum_core::site::{Site, TAG_ADDRESS, TAG_CLUSTER, TAG_OWNER, TAG_SOURCE};
@@ -35,29 +36,53 @@ impl Listing {
     /// its instance's) belongs to that one and is ignored.
     pub(crate) fn claim(&mut self, site: &Site, region: &str, found: Found) {
         let kind = found.body.facts().name;
-        match claim(site, kind, &found.tags) {
-            Claim::Foreign => {}
-            Claim::Ours(address) => self.objects.push(Object {
-                address,
-                region: region.into(),
-                id: found.id,
-                outputs: found.outputs,
-                tags: found.tags,
-                body: found.body,
-            }),
-            Claim::OtherSource { scope, source } => self.gaps.push(Gap {
-                region: String::new(),
-                kind: String::new(),
-                scope,
-                cause: format!("{} belongs to the repository with root commit {source}", found.id),
-            }),
+        if let Some(address) = self.address(site, region, (kind, &found.id, &found.tags)) {
+            self.push(address, region, found);
+        }
+    }
+
+    /// The address of an object that is ours, by its kind, id and tags, before
+    /// anything more is read of it. What is not ours ends here, as a gap where
+    /// it has to be one.
+    pub(crate) fn address(
+        &mut self,
+        site: &Site,
+        region: &str,
+        (kind, id, tags): (&str, &str, &BTreeMap<String, String>),
+    ) -> Option<Address> {
+        match claim(site, kind, tags) {
+            Claim::Foreign => return None,
+            Claim::Ours(address) => return Some(address),
+            Claim::OtherSource { scope, source } => self.other_source(&scope, id, &source),
             Claim::NoAddress { scope } => self.gaps.push(Gap {
                 region: region.into(),
                 kind: kind.into(),
                 scope,
-                cause: format!("{} has lost its tag {TAG_ADDRESS}; restore or remove it", found.id),
+                cause: format!("{id} has lost its tag {TAG_ADDRESS}; restore or remove it"),
             }),
         }
+        None
+    }
+
+    /// A cluster of our owner's from another repository: nothing in it is ours.
+    pub(crate) fn other_source(&mut self, scope: &str, id: &str, source: &str) {
+        self.gaps.push(Gap {
+            region: String::new(),
+            kind: String::new(),
+            scope: scope.into(),
+            cause: format!("{id} belongs to the repository with root commit {source}"),
+        });
+    }
+
+    /// An object of ours that could not be read to its end: its kind is unknown
+    /// in its cluster, and nowhere else.
+    pub(crate) fn unread(&mut self, region: &str, address: &Address, error: &CloudError) {
+        self.gaps.push(Gap {
+            region: region.into(),
+            kind: address.kind().into(),
+            scope: address.scope().into(),
+            cause: error.to_string(),
+        });
     }
 
     /// Takes an object whose owner stands in its name or path instead of tags.

@@ -4,6 +4,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::display::DisplayErrorContext;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use aws_smithy_types::error::operation::BuildError;
 use lyceum_core::cloud::{Class, CloudError};
 
 /// Code to meaning. A code is matched whole, or by its end after a dot
@@ -123,6 +124,7 @@ const CODES: &[(Class, &[&str])] = &[
             "AccessPointAlreadyExists",
             "MountTargetConflict",
             "NamespaceAlreadyExists",
+            "ConflictingDomainExists",
             "ServiceAlreadyExists",
             "QueueAlreadyExists",
             "BucketAlreadyOwnedByYou",
@@ -173,6 +175,20 @@ where
     };
     let class = if credentials_missing(&message) { Class::Denied } else { class };
     CloudError { class, operation: operation.into(), code, message }
+}
+
+/// What is there, or nothing where the answer is that it is not.
+pub(crate) fn found<T>(answer: Result<T, CloudError>) -> Result<Option<T>, CloudError> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(error) if error.class == Class::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// A request that lacks something the service asks for.
+pub(crate) fn incomplete(error: BuildError) -> CloudError {
+    CloudError::new(Class::Invalid, "request", error.to_string())
 }
 
 fn by_code(code: &str) -> Option<Class> {

@@ -3,6 +3,8 @@
 
 use std::future::Future;
 
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, join_all};
 use lyceum_core::cloud::{CloudError, Scope};
 use lyceum_core::observed::{Gap, ObservedState};
 
@@ -16,28 +18,41 @@ pub(crate) async fn observe(aws: &Aws, scope: &Scope) -> ObservedState {
     let mut state = ObservedState::default();
     let regions: Vec<String> = scope.regions.iter().cloned().collect();
     let looks = regions.iter().map(|region| region_state(aws, region, scope));
-    for found in futures_util::future::join_all(looks).await {
+    let regional = join_all(looks);
+    let (regional, global) = tokio::join!(regional, global_state(aws, scope));
+    for found in regional {
         state.merge(found);
     }
+    state.merge(global);
     state
 }
 
 async fn region_state(aws: &Aws, region: &str, scope: &Scope) -> ObservedState {
     let clients = &aws.clients(region);
     let mut state = surroundings::of_region(clients, scope).await;
-    let (vpcs, gateways, subnets, tables, groups, interfaces, addresses, templates, machines) = tokio::join!(
-        listing(clients, "vpc", kind::vpc::list(clients)),
-        listing(clients, "internet-gateway", kind::internet_gateway::list(clients)),
-        listing(clients, "subnet", kind::subnet::list(clients)),
-        listing(clients, "route-table", kind::route_table::list(clients)),
-        listing(clients, "security-group", kind::security_group::list(clients)),
-        listing(clients, "network-interface", kind::network_interface::list(clients)),
-        listing(clients, "elastic-ip", kind::elastic_ip::list(clients)),
-        listing(clients, "launch-template", kind::launch_template::list(clients)),
-        machines(clients),
-    );
-    let ec2 = [vpcs, gateways, subnets, tables, groups, interfaces, addresses, templates];
-    for found in ec2.into_iter().chain(machines) {
+    let lists: Vec<BoxFuture<'_, Listing>> = vec![
+        listing(region, "bucket", kind::bucket::list(clients)).boxed(),
+        listing(region, "object", kind::object::list(clients)).boxed(),
+        listing(region, "queue", kind::queue::list(clients)).boxed(),
+        listing(region, "event-rule", kind::event_rule::list(clients)).boxed(),
+        listing(region, "vpc", kind::vpc::list(clients)).boxed(),
+        listing(region, "internet-gateway", kind::internet_gateway::list(clients)).boxed(),
+        listing(region, "subnet", kind::subnet::list(clients)).boxed(),
+        listing(region, "route-table", kind::route_table::list(clients)).boxed(),
+        listing(region, "security-group", kind::security_group::list(clients)).boxed(),
+        listing(region, "network-interface", kind::network_interface::list(clients)).boxed(),
+        listing(region, "elastic-ip", kind::elastic_ip::list(clients)).boxed(),
+        listing(region, "launch-template", kind::launch_template::list(clients)).boxed(),
+        machines(clients).boxed(),
+        listing(region, "file-system", kind::file_system::list(clients)).boxed(),
+        listing(region, "access-point", kind::access_point::list(clients)).boxed(),
+        listing(region, "parameter", kind::parameter::list(clients)).boxed(),
+        listing(region, "namespace", kind::namespace::list(clients)).boxed(),
+        listing(region, "discovery-service", kind::discovery_service::list(clients)).boxed(),
+        listing(region, "scaling-group", kind::scaling_group::list(clients)).boxed(),
+        listing(region, "alarm", kind::alarm::list(clients)).boxed(),
+    ];
+    for found in join_all(lists).await {
         state.objects.extend(found.objects);
         state.gaps.extend(found.gaps);
     }
@@ -46,27 +61,66 @@ async fn region_state(aws: &Aws, region: &str, scope: &Scope) -> ObservedState {
 
 /// Volumes and instances: one list of volumes serves both, so that it is a gap
 /// for both as well.
-async fn machines(clients: &Clients) -> [Listing; 2] {
+async fn machines(clients: &Clients) -> Listing {
     let (volumes, instances) =
         tokio::join!(kind::volume::described(clients), kind::instance::described(clients));
     let volumes = match volumes {
         Ok(volumes) => volumes,
-        Err(error) => return ["volume", "instance"].map(|kind| unknown(clients, kind, &error)),
+        Err(error) => {
+            let gaps = ["volume", "instance"].map(|kind| gap(&clients.region, kind, &error));
+            return Listing { objects: vec![], gaps: gaps.into() };
+        }
     };
     let instances = async { kind::instance::listing(clients, instances?, &volumes).await };
-    [kind::volume::listing(clients, &volumes), listing(clients, "instance", instances).await]
+    let mut both = kind::volume::listing(clients, &volumes);
+    let machines = listing(&clients.region, "instance", instances).await;
+    both.objects.extend(machines.objects);
+    both.gaps.extend(machines.gaps);
+    both
 }
 
+/// IAM and Route 53 have no regions: one look serves all.
+async fn global_state(aws: &Aws, scope: &Scope) -> ObservedState {
+    let mut state = ObservedState::default();
+    let Some(region) = scope.regions.first() else { return state };
+    let clients = &aws.clients(region);
+    let (roles, profiles, zones) = tokio::join!(
+        listing(GLOBAL, "role", kind::role::list(clients)),
+        listing(GLOBAL, "instance-profile", kind::instance_profile::list(clients)),
+        kind::record::zones(clients),
+    );
+    let records = match zones {
+        Ok(zones) => {
+            let records = listing(GLOBAL, "record", kind::record::list(clients, &zones, scope));
+            state.surroundings.hosted_zones = zones.clone();
+            records.await
+        }
+        Err(error) => Listing {
+            objects: vec![],
+            gaps: ["hosted-zone", "record"].map(|kind| gap(GLOBAL, kind, &error)).into(),
+        },
+    };
+    for found in [roles, profiles, records] {
+        state.objects.extend(found.objects);
+        state.gaps.extend(found.gaps);
+    }
+    state
+}
+
+/// The region of what has none.
+const GLOBAL: &str = "global";
+
 async fn listing(
-    clients: &Clients,
+    region: &str,
     kind: &str,
     list: impl Future<Output = Result<Listing, CloudError>>,
 ) -> Listing {
-    list.await.unwrap_or_else(|error| unknown(clients, kind, &error))
+    match list.await {
+        Ok(listing) => listing,
+        Err(error) => Listing { objects: vec![], gaps: vec![gap(region, kind, &error)] },
+    }
 }
 
-fn unknown(clients: &Clients, kind: &str, error: &CloudError) -> Listing {
-    let region = clients.region.clone();
-    let gap = Gap { region, kind: kind.into(), scope: String::new(), cause: error.to_string() };
-    Listing { objects: vec![], gaps: vec![gap] }
+fn gap(region: &str, kind: &str, error: &CloudError) -> Gap {
+    Gap { region: region.into(), kind: kind.into(), scope: String::new(), cause: error.to_string() }
 }

@@ -6,9 +6,13 @@ use std::time::SystemTime;
 use aws_sdk_ec2::types::{ResourceType, Tag, TagSpecification};
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
+use aws_smithy_types::error::operation::BuildError;
+use lyceum_core::cloud::CloudError;
 use lyceum_core::desired::Resource;
 use lyceum_core::observed::Object;
 use lyceum_core::site::TAG_CREATED;
+
+use crate::error::incomplete;
 
 /// The tags of an object that is made now: the resource's, and the time.
 pub(crate) fn at_creation(resource: &Resource) -> BTreeMap<String, String> {
@@ -64,6 +68,14 @@ pub(crate) fn from_ec2(tags: &[Tag]) -> BTreeMap<String, String> {
             Some((tag.key()?.to_string(), tag.value().unwrap_or_default().to_string()))
         })
         .collect()
+}
+
+/// As any other service takes them; `make` builds one.
+pub(crate) fn build<T>(
+    tags: &BTreeMap<String, String>,
+    make: impl Fn(&str, &str) -> Result<T, BuildError>,
+) -> Result<Vec<T>, CloudError> {
+    tags.iter().map(|(key, value)| make(key, value).map_err(incomplete)).collect()
 }
 
 fn now() -> String {

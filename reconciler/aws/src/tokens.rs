@@ -11,9 +11,11 @@ use std::future::Future;
 use std::time::{Duration, SystemTime};
 
 use aws_smithy_types::DateTime;
+use lyceum_core::address::Address;
 use lyceum_core::cloud::{Class, CloudError};
 use lyceum_core::desired::Resource;
 use lyceum_core::site::digest;
+use serde_json::{Value, json};
 
 use crate::calls::{VISIBLE, until};
 use crate::clients::Clients;
@@ -36,7 +38,7 @@ where
     A: Future<Output = Result<Option<T>, CloudError>>,
 {
     for life in 0..LIVES {
-        match attempt(token(&clients.site.source, resource, life)).await {
+        match attempt(of_resource(&clients.site.source, resource, life)).await {
             Ok(Some(made)) => return Ok(made),
             Ok(None) => {}
             Err(error) if used_up(&error) => {}
@@ -66,11 +68,17 @@ where
     }
 }
 
-/// 64 hex digits, the most that services take.
-fn token(source: &str, resource: &Resource, life: u32) -> String {
-    let tags: Vec<_> = resource.tags.iter().collect();
-    let body = resource.body.attributes();
-    digest(&format!("{source}\n{}\n{body}\n{tags:?}\n{life}", resource.address))
+/// The token of a life of the object at `address` with these attributes: 64 hex
+/// digits, the most that services take.
+pub(crate) fn token(source: &str, address: &Address, attributes: &Value, life: u32) -> String {
+    digest(&format!("{source}\n{address}\n{attributes}\n{life}"))
+}
+
+/// A request carries the tags as well: they are part of what it is.
+fn of_resource(source: &str, resource: &Resource, life: u32) -> String {
+    let mut attributes = resource.body.attributes();
+    attributes["tags"] = json!(resource.tags);
+    token(source, &resource.address, &attributes, life)
 }
 
 fn used_up(error: &CloudError) -> bool {
@@ -88,7 +96,6 @@ fn age(made: &DateTime) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use lyceum_core::address::Address;
     use lyceum_core::kind::Volume;
     use std::collections::BTreeMap;
 
@@ -103,12 +110,14 @@ mod tests {
 
     #[test]
     fn a_token_is_the_same_for_the_same_life_of_the_same_thing_only() {
-        let first = token("a", &volume(1), 0);
-        assert_eq!(first, token("a", &volume(1), 0));
+        let first = of_resource("a", &volume(1), 0);
+        assert_eq!(first, of_resource("a", &volume(1), 0));
         assert_eq!((first.len(), first.is_ascii()), (64, true));
-        for other in
-            [token("a", &volume(1), 1), token("a", &volume(2), 0), token("b", &volume(1), 0)]
-        {
+        for other in [
+            of_resource("a", &volume(1), 1),
+            of_resource("a", &volume(2), 0),
+            of_resource("b", &volume(1), 0),
+        ] {
             assert_ne!(first, other);
         }
     }

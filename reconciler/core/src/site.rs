@@ -22,6 +22,10 @@ pub const TAG_PROTECT: &str = "lyceum:protect";
 pub const TAG_CREATED: &str = "lyceum:created";
 /// Prefix of the tags made from a manifest's labels.
 pub const TAG_LABEL_PREFIX: &str = "lyceum:label:";
+/// The names of the parameters that are ours under a cluster's prefix. What an
+/// operator puts there under any other name is never read as ours, changed or
+/// removed.
+pub const RESERVED_PARAMETERS: &[&str] = &["facts", "applied", "swarm-join-token"];
 
 /// The account and the repository that a desired state is for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -24,7 +24,6 @@ macro_rules! kinds {
         ) -> Result<Outputs, CloudError> {
             match &resource.body {
                 $(Body::$kind(want) => $module::create(clients, resource, want).await,)*
-                _ => Err(CloudError::new(Class::Unsupported, "create", "kind")),
             }
         }
 
@@ -46,13 +45,26 @@ macro_rules! kinds {
         pub(crate) async fn delete(clients: &Clients, object: &Object) -> Result<(), CloudError> {
             match &object.body {
                 $(Body::$kind(seen) => $module::delete(clients, object, seen).await,)*
-                _ => Err(CloudError::new(Class::Unsupported, "delete", "kind")),
             }
         }
     };
 }
 
 kinds! {
+    access_point::AccessPoint,
+    alarm::Alarm,
+    bucket::Bucket,
+    discovery_service::DiscoveryService,
+    event_rule::EventRule,
+    file_system::FileSystem,
+    instance_profile::InstanceProfile,
+    namespace::Namespace,
+    object::StoredObject,
+    parameter::Parameter,
+    queue::Queue,
+    record::Record,
+    role::Role,
+    scaling_group::ScalingGroup,
     vpc::Vpc,
     internet_gateway::InternetGateway,
     subnet::Subnet,

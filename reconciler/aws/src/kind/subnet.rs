@@ -49,7 +49,7 @@ pub(crate) async fn create(
     until("ec2:DescribeSubnets", VISIBLE, || visible(clients, &id)).await?;
     let fresh = Subnet { map_public_ip: false, ..want.clone() };
     set_attributes(clients, &id, &fresh, want).await?;
-    Ok(Outputs::from([("id".into(), id)]))
+    Ok(Outputs::from([("id".into(), id), ("zone".into(), want.zone.clone())]))
 }
 
 /// Sets the attribute and tags that differ.
@@ -79,6 +79,8 @@ pub(crate) async fn delete(
 }
 
 fn read(subnet: aws_sdk_ec2::types::Subnet) -> Found {
+    // What lies in the subnet, such as a volume, has to be in its zone.
+    let zone = subnet.availability_zone.clone().unwrap_or_default();
     let body = Subnet {
         vpc: subnet.vpc_id.unwrap_or_default(),
         cidr: subnet.cidr_block.unwrap_or_default(),
@@ -88,7 +90,7 @@ fn read(subnet: aws_sdk_ec2::types::Subnet) -> Found {
     Found {
         id: subnet.subnet_id.unwrap_or_default(),
         tags: tags::from_ec2(&subnet.tags.unwrap_or_default()),
-        outputs: Outputs::new(),
+        outputs: Outputs::from([("zone".into(), zone)]),
         body: body.into(),
     }
 }

@@ -68,7 +68,7 @@ impl Diagnostic {
             line: place.mark.line as usize,
             column: place.mark.column as usize,
             severity: Severity::Error,
-            message: message.into(),
+            message: on_one_line(&message.into()),
             expected: None,
             hint: None,
             rule,
@@ -111,6 +111,24 @@ impl fmt::Display for Diagnostic {
     }
 }
 
+/// A message quotes what a file says: it must neither flood nor steer a terminal.
+fn on_one_line(message: &str) -> String {
+    const LONGEST: usize = 400;
+    let mut line = String::with_capacity(message.len().min(LONGEST));
+    for letter in message.chars() {
+        if line.len() >= LONGEST {
+            line.push('…');
+            break;
+        }
+        if letter.is_control() {
+            line.extend(letter.escape_default());
+        } else {
+            line.push(letter);
+        }
+    }
+    line
+}
+
 /// By file, line, column and rule, each finding once. A wrong value in defaults
 /// is found again in every cluster that takes it; it is still one mistake.
 pub(crate) fn in_order(mut found: Vec<Diagnostic>) -> Vec<Diagnostic> {
@@ -122,4 +140,39 @@ pub(crate) fn in_order(mut found: Vec<Diagnostic>) -> Vec<Diagnostic> {
     });
     found.dedup();
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_diagnostic_reads_like_a_compilers() {
+        let place =
+            Place { path: "clusters/a/cluster.yaml".into(), mark: Mark { line: 12, column: 5 } };
+        let found = Diagnostic::error(&place, "enum", "`os` is `x`").expected("y").hint("z");
+        let expected =
+            "clusters/a/cluster.yaml:12:5: error: `os` is `x` [enum]\n    expected: y\n    hint: z";
+        assert_eq!(found.to_string(), expected);
+    }
+
+    #[test]
+    fn messages_stay_on_one_line_whatever_they_quote() {
+        let place = Place { path: "lyceum.yaml".into(), mark: Mark::START };
+        let found =
+            Diagnostic::error(&place, "cidr", format!("\u{1b}[31m\n{}", "é".repeat(10_000)));
+        assert!(found.message.len() < 500 && !found.message.chars().any(char::is_control));
+    }
+
+    #[test]
+    fn order_is_by_place_and_doubles_are_one() {
+        let at = |line: u32, rule: &'static str| {
+            let mark = Mark { line, column: 1 };
+            Diagnostic::warning(&Place { path: "a".into(), mark }, rule, "m")
+        };
+        let sorted = in_order(vec![at(10, "b"), at(2, "b"), at(2, "a"), at(10, "b")]);
+        let seen: Vec<(usize, &str)> =
+            sorted.iter().map(|found| (found.line, found.rule)).collect();
+        assert_eq!(seen, [(2, "a"), (2, "b"), (10, "b")]);
+    }
 }

@@ -77,7 +77,7 @@ pub struct Declared {
 
 /// A commit that cannot be used: at least one diagnostic is an error.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the manifests are not valid: {} found", diagnostics.len())]
+#[error("the manifests are not valid: {} diagnostics", diagnostics.len())]
 pub struct Invalid {
     /// Errors and warnings, sorted by file, line, column and rule.
     pub diagnostics: Vec<Diagnostic>,

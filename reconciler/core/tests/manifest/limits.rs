@@ -56,6 +56,27 @@ fn many_keys_and_long_ones_are_no_trouble() {
 }
 
 #[test]
+fn a_value_without_end_is_judged_soon_and_quoted_short() {
+    let long = "a".repeat(900_000);
+    for field in ["domain", "region", "network: {cidr", "jupyter: {image"] {
+        let close = if field.contains('{') { "}" } else { "" };
+        let text = format!(
+            "apiVersion: lyceum/v1\nkind: Cluster\nmetadata: {{name: a}}\nspec:\n  {field}: {long}{close}\n"
+        );
+        let found = manifest::load(&only("clusters/a/cluster.yaml", text)).unwrap_err().diagnostics;
+        assert!(found.iter().all(|diagnostic| diagnostic.to_string().len() < 1_000));
+    }
+}
+
+#[test]
+fn keys_that_are_no_text_are_refused_and_merge_keys_have_no_meaning() {
+    for key in ["1", "true", "~", "1.5", "[a]", "<<"] {
+        let found = rules(&only("lyceum.yaml", format!("{key}: {{a: b}}\n")));
+        assert!(["unknown-field", "syntax", "required"].contains(&found[0]), "{key}: {found:?}");
+    }
+}
+
+#[test]
 fn line_ends_of_other_systems_and_byte_order_marks_are_taken() {
     let text = "apiVersion: lyceum/v1\r\nkind: Repository\r\nspec:\r\n  owner: geo\r\n";
     assert_eq!(manifest::load(&only("lyceum.yaml", text)).unwrap().repository.owner, "geo");

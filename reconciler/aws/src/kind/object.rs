@@ -1,0 +1,157 @@
+//! Content-addressed objects in the artifact bucket. They carry no tags: they
+//! are ours by the bucket they are in and by their key.
+
+use std::path::PathBuf;
+
+use aws_sdk_s3::primitives::ByteStream;
+use aws_smithy_runtime_api::client::result::SdkError;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use lyceum_core::address::Address;
+use lyceum_core::cloud::{Class, CloudError, Outputs};
+use lyceum_core::desired::Resource;
+use lyceum_core::kind::StoredObject;
+use lyceum_core::observed::Object;
+
+use crate::calls::Call;
+use crate::claim::{Found, Listing};
+use crate::clients::Clients;
+
+/// Digits of the digest that stand in an object's address.
+const SHORT: usize = 12;
+
+/// The node agents of every cluster; other keys are not ours to change.
+pub(crate) async fn list(clients: &Clients) -> Result<Listing, CloudError> {
+    let bucket = clients.site.bucket(&clients.region);
+    let listed = clients
+        .calls
+        .pages(
+            Call::read("s3", "ListObjectsV2"),
+            |token| {
+                let request = clients.s3.list_objects_v2().bucket(&bucket).prefix("clusters/");
+                request.set_continuation_token(token).send()
+            },
+            |page| (page.contents.unwrap_or_default(), page.next_continuation_token),
+        )
+        .await;
+    let mut listing = Listing::default();
+    let listed = match listed {
+        Ok(listed) => listed,
+        Err(error) if error.class == Class::NotFound => return Ok(listing),
+        Err(error) => return Err(error),
+    };
+    for object in listed {
+        let key = object.key().unwrap_or_default().to_string();
+        let Some(address) = address(&key) else { continue };
+        let size = object.size().and_then(|size| u64::try_from(size).ok()).unwrap_or(0);
+        let body = StoredObject { bucket: bucket.clone(), key: key.clone(), size };
+        let found =
+            Found { id: key, tags: Default::default(), outputs: Outputs::new(), body: body.into() };
+        listing.push(address, &clients.region, found);
+    }
+    Ok(listing)
+}
+
+/// Puts the file with this content there. S3 checks it against the digest, and
+/// an object that is there already has this content.
+pub(crate) async fn create(
+    clients: &Clients,
+    _resource: &Resource,
+    want: &StoredObject,
+) -> Result<Outputs, CloudError> {
+    let checksum = checksum(want.digest())?;
+    let path = file(clients, want).await?;
+    let put = clients
+        .calls
+        .send(Call::repeatable("s3", "PutObject"), || async {
+            let body = ByteStream::from_path(path).await.map_err(SdkError::construction_failure)?;
+            let request = clients.s3.put_object().bucket(&want.bucket).key(&want.key);
+            request.if_none_match("*").checksum_sha256(&checksum).body(body).send().await
+        })
+        .await;
+    match put {
+        Err(error) if error.class != Class::Exists => Err(error),
+        _ => Ok(Outputs::from([("id".into(), want.key.clone())])),
+    }
+}
+
+/// Nothing of an object changes in place.
+pub(crate) async fn update(
+    _clients: &Clients,
+    _before: (&Object, &StoredObject),
+    _after: (&Resource, &StoredObject),
+) -> Result<Outputs, CloudError> {
+    Ok(Outputs::new())
+}
+
+/// Removes the current version; the bucket keeps it for its days.
+pub(crate) async fn delete(
+    clients: &Clients,
+    _object: &Object,
+    seen: &StoredObject,
+) -> Result<(), CloudError> {
+    clients
+        .calls
+        .send(Call::repeatable("s3", "DeleteObject"), || {
+            clients.s3.delete_object().bucket(&seen.bucket).key(&seen.key).send()
+        })
+        .await
+        .map(drop)
+}
+
+/// `clusters/geo-101/agents/<digest>` is `geo-101/object/agent-<12 digits>`.
+fn address(key: &str) -> Option<Address> {
+    let (cluster, digest) = key.strip_prefix("clusters/")?.split_once("/agents/")?;
+    let whole = digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let plain = !cluster.is_empty() && !cluster.contains('/');
+    (whole && plain).then(|| Address::new(cluster, "object", &format!("agent-{}", &digest[..SHORT])))
+}
+
+/// As S3 takes a SHA-256: base64 of its bytes.
+fn checksum(digest: &str) -> Result<String, CloudError> {
+    let byte = |at| u8::from_str_radix(digest.get(at..at + 2)?, 16).ok();
+    let bytes: Option<Vec<u8>> = (0..64).step_by(2).map(byte).collect();
+    bytes.filter(|_| digest.len() == 64).map(|bytes| STANDARD.encode(bytes)).ok_or_else(|| {
+        let message = format!("the key does not end in a SHA-256 but in `{digest}`");
+        CloudError::new(Class::Invalid, "s3:PutObject", message)
+    })
+}
+
+/// The file with the content, as long as it should be.
+async fn file<'a>(clients: &'a Clients, want: &StoredObject) -> Result<&'a PathBuf, CloudError> {
+    let digest = want.digest();
+    let refuse = |message| Err(CloudError::new(Class::Invalid, "s3:PutObject", message));
+    let Some(path) = clients.artifacts.get(digest) else {
+        return refuse(format!("no file with the SHA-256 {digest} is at hand"));
+    };
+    match tokio::fs::metadata(path).await.map(|found| found.len()) {
+        Ok(size) if size == want.size => Ok(path),
+        Ok(size) => refuse(format!(
+            "{} has {size} bytes instead of {}; it changed meanwhile",
+            path.display(),
+            want.size
+        )),
+        Err(error) => refuse(format!("{}: {error}", path.display())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_agents_have_addresses() {
+        let digest = "ab".repeat(32);
+        let agent = address(&format!("clusters/geo-101/agents/{digest}"));
+        assert_eq!(agent, Some(Address::new("geo-101", "object", "agent-abababababab")));
+        assert_eq!(address(&format!("clusters/geo-101/bundles/{digest}")), None);
+        assert_eq!(address("clusters/geo-101/agents/latest"), None);
+        assert_eq!(address(&format!("clusters/a/b/agents/{digest}")), None);
+    }
+
+    #[test]
+    fn a_digest_becomes_base64() {
+        assert_eq!(checksum(&"00".repeat(32)).unwrap(), format!("{}=", "A".repeat(43)));
+        assert_eq!(checksum("latest").unwrap_err().class, Class::Invalid);
+    }
+}

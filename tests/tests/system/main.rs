@@ -1,0 +1,6 @@
+//! The system's tests: one binary, a module a subject.
+
+// The whole crate is a test; clippy only sees that of the test functions.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod proxy;
