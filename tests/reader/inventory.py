@@ -16,7 +16,7 @@ from region import OWNER
 
 ID = re.compile(
     r"\b(?:(?:vpc|subnet|igw|rtb|sg|sgr|eni|eipalloc|eipassoc|vol|lt|i|fs|fsap|fsmt)-[0-9a-f]{8,}"
-    r"|(?:ns|srv)-[0-9a-z]{16})\b"
+    r"|(?:ns|srv)-[0-9a-z]{8,32})\b"
 )
 
 

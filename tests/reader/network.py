@@ -1,5 +1,7 @@
 """VPCs and what stands in them."""
 
+import json
+
 from region import ADDRESS, mount_targets, tagged, tags
 
 

@@ -1,0 +1,15 @@
+//! What a scenario is made of: a repository to apply, the program as a process,
+//! and a world to apply it to.
+//!
+//! A scenario drives the program by its command line alone and judges it by
+//! what boto3 sees afterwards.
+
+mod inventory;
+mod program;
+mod repo;
+mod world;
+
+pub use inventory::{Inventory, fidelity};
+pub use program::{Ended, Lyceum, Running, Victim};
+pub use repo::Repo;
+pub use world::World;
