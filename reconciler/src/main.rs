@@ -1,3 +1,7 @@
-//! The program `lyceum`.
+//! The program `lyceum`; everything it does is in the library.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    lyceum::cli::main()
+}

@@ -21,6 +21,7 @@ mod kind;
 mod marker;
 mod observe;
 mod policy;
+mod secret;
 mod surroundings;
 mod tags;
 mod tokens;

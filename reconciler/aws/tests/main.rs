@@ -2,4 +2,5 @@
 
 mod ec2;
 mod emulator;
+mod services;
 mod world;

@@ -28,13 +28,14 @@ use crate::applied::History;
 
 pub use commit::{Commit, Commits, Follow, NoCommit};
 use look::Looks;
-pub use serve::{Serve, ServeError, serve};
+pub(crate) use scope::in_full;
+pub use serve::{Serve, ServeError, aws_options, serve};
 
 /// How long the end waits for calls in flight.
 pub const GRACE: Duration = Duration::from_secs(8);
 /// How long after a lost answer the next look waits: what the call may have
 /// made must be visible by then.
-const CONSISTENCY: Duration = Duration::from_secs(5);
+pub const CONSISTENCY: Duration = Duration::from_secs(5);
 
 /// How the service runs.
 #[derive(Clone, Debug)]

@@ -8,7 +8,7 @@ use lyceum_core::desired::{Inputs, desired};
 use lyceum_core::manifest::Manifests;
 use lyceum_core::observed::ObservedState;
 use lyceum_core::plan::{Action, Blocked, Change, Plan, PlanContext, Policy, StepAction, plan};
-use lyceum_core::report::{Next, Report};
+use lyceum_core::report::{Next, Outcome, Report};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
@@ -133,7 +133,7 @@ async fn settle<C: Cloud>(
 
 /// Whether a scope with nothing left to change has its revision in full: what
 /// waits for consent, or cannot be seen, is still to come.
-fn in_full(plan: &Plan, scope: &str) -> bool {
+pub(crate) fn in_full(plan: &Plan, scope: &str) -> bool {
     plan.scopes.get(scope).is_some_and(|plan| {
         let to_come = |blocked: &&Blocked| {
             blocked.id.is_some() && matches!(blocked.action, Action::Update | Action::Replace)
@@ -220,9 +220,22 @@ fn tell(scope: &str, commit: &Commit, report: &Report) {
     for (address, failure) in report.failures() {
         tracing::warn!(cluster = scope, %address, hint = failure.hint, "failed: {}", failure.error);
     }
+    for (address, outcome) in &report.outcomes {
+        if let Outcome::Waiting { on } = outcome {
+            tracing::info!(cluster = scope, %address, on, "waits");
+        }
+    }
+    let done = report.outcomes.values().filter(|one| **one == Outcome::Applied).count();
     let failed = report.failures().count();
-    let done = report.outcomes.len() - failed;
-    tracing::info!(cluster = scope, revision = commit.revision, done, failed, "pass ended");
+    let waiting = report.outcomes.len() - done - failed;
+    tracing::info!(
+        cluster = scope,
+        revision = commit.revision,
+        done,
+        failed,
+        waiting,
+        "pass ended"
+    );
 }
 
 /// Progress as log lines.
@@ -230,6 +243,10 @@ struct Log;
 
 impl Progress for Log {
     fn begun(&self, change: &Change, action: StepAction) {
+        for attribute in &change.attributes {
+            let (before, after) = (&attribute.before, &attribute.after);
+            tracing::debug!(address = %change.address, path = attribute.path, %before, %after);
+        }
         tracing::debug!(address = %change.address, ?action, "begun");
     }
 

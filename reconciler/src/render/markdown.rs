@@ -87,7 +87,9 @@ fn diff_line(line: &Line) -> String {
     };
     let text = match line.sign {
         Sign::Added | Sign::Removed => &line.text[1..],
-        Sign::Create | Sign::Update | Sign::Delete | Sign::Blocked => line.text.get(2..).unwrap_or_default(),
+        Sign::Create | Sign::Update | Sign::Delete | Sign::Blocked => {
+            line.text.get(2..).unwrap_or_default()
+        }
         _ => &line.text,
     };
     format!("{column} {}{text}", "  ".repeat(line.depth)).trim_end().to_string()

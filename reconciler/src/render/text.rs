@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use lyceum_core::plan::{Plan, ScopePlan};
+
 use super::lines::{Line, Sign, is_quiet, of_scope};
 use super::{Counts, Paint, View};
 
@@ -9,12 +11,8 @@ use super::{Counts, Paint, View};
 /// nothing to say are counted, not listed.
 pub fn plan(view: &View<'_>, paint: Paint) -> String {
     let mut text = String::new();
-    for (name, scope) in view.plan.scopes.iter().filter(|(_, scope)| !is_quiet(scope)) {
-        push(&mut text, &paint.sign(Sign::Title, name));
-        for line in of_scope(scope) {
-            push(&mut text, &paint.sign(line.sign, &indented(&line)));
-        }
-        text.push('\n');
+    for (name, scope) in &view.plan.scopes {
+        text.push_str(&of_one(name, scope, paint));
     }
     push(&mut text, &paint.sign(Sign::Title, &summary(view)));
     if let Some(stats) = view.stats {
@@ -22,6 +20,20 @@ pub fn plan(view: &View<'_>, paint: Paint) -> String {
         text.push_str(&stats.to_string());
     }
     text
+}
+
+/// What an execution leaves: what is held back or unknown, with what to do
+/// about it. Empty when there is nothing.
+pub fn remaining(plan: &Plan, paint: Paint) -> String {
+    let scopes = plan.scopes.iter().map(|(name, scope)| {
+        let scope = ScopePlan {
+            blocked: scope.blocked.clone(),
+            gaps: scope.gaps.clone(),
+            ..ScopePlan::default()
+        };
+        (name.clone(), scope)
+    });
+    scopes.map(|(name, scope)| of_one(&name, &scope, paint)).collect()
 }
 
 /// `Plan: 3 to create, …; 1 blocked; 0 gaps (revision …)`.
@@ -39,6 +51,20 @@ pub fn short(revision: &str) -> String {
     let (id, rest) = revision.split_at(revision.find('+').unwrap_or(revision.len()));
     let is_id = id.len() == 40 && id.chars().all(|c| c.is_ascii_hexdigit());
     if is_id { format!("{}{rest}", &id[..12]) } else { revision.into() }
+}
+
+/// A scope's lines below its name; nothing of a quiet one.
+fn of_one(name: &str, scope: &ScopePlan, paint: Paint) -> String {
+    let mut text = String::new();
+    if is_quiet(scope) {
+        return text;
+    }
+    push(&mut text, &paint.sign(Sign::Title, name));
+    for line in of_scope(scope) {
+        push(&mut text, &paint.sign(line.sign, &indented(&line)));
+    }
+    text.push('\n');
+    text
 }
 
 fn indented(line: &Line) -> String {

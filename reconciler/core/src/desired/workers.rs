@@ -80,7 +80,13 @@ fn policies(draft: &Draft<'_>) -> BTreeMap<String, TargetTracking> {
         },
         target: f64::from(scaling.sessions_per_node),
     };
-    BTreeMap::from([("cpu".into(), cpu), ("sessions".into(), sessions)])
+    BTreeMap::from([(in_account(draft, "cpu"), cpu), (in_account(draft, "sessions"), sessions)])
+}
+
+/// Policies and actions belong to their group; in alarms and logs they are seen
+/// without it, so their names tell the cluster.
+fn in_account(draft: &Draft<'_>, name: &str) -> String {
+    draft.aws_name(name, 255)
 }
 
 /// A schedule's start raises the minimum, its end puts it back.
@@ -94,10 +100,11 @@ fn schedules(draft: &Draft<'_>) -> BTreeMap<String, ScheduledAction> {
             min,
         };
         actions.insert(
-            format!("{}-start", schedule.name),
+            in_account(draft, &format!("{}-start", schedule.name)),
             action(&schedule.start, count(schedule.min)),
         );
-        actions.insert(format!("{}-end", schedule.name), action(&schedule.end, usual));
+        let end = in_account(draft, &format!("{}-end", schedule.name));
+        actions.insert(end, action(&schedule.end, usual));
     }
     actions
 }
