@@ -3,6 +3,7 @@
 
 use std::future::Future;
 
+use futures_util::FutureExt;
 use lyceum_core::cloud::{CloudError, Scope};
 use lyceum_core::observed::{Gap, ObservedState};
 
@@ -24,20 +25,22 @@ pub(crate) async fn observe(aws: &Aws, scope: &Scope) -> ObservedState {
 
 async fn region_state(aws: &Aws, region: &str, scope: &Scope) -> ObservedState {
     let clients = &aws.clients(region);
-    let mut state = surroundings::of_region(clients, scope).await;
-    let (vpcs, gateways, subnets, tables, groups, interfaces, addresses, templates, machines) = tokio::join!(
-        listing(clients, "vpc", kind::vpc::list(clients)),
-        listing(clients, "internet-gateway", kind::internet_gateway::list(clients)),
-        listing(clients, "subnet", kind::subnet::list(clients)),
-        listing(clients, "route-table", kind::route_table::list(clients)),
-        listing(clients, "security-group", kind::security_group::list(clients)),
-        listing(clients, "network-interface", kind::network_interface::list(clients)),
-        listing(clients, "elastic-ip", kind::elastic_ip::list(clients)),
-        listing(clients, "launch-template", kind::launch_template::list(clients)),
+    let lists = [
+        listing(clients, "vpc", kind::vpc::list(clients)).boxed(),
+        listing(clients, "internet-gateway", kind::internet_gateway::list(clients)).boxed(),
+        listing(clients, "subnet", kind::subnet::list(clients)).boxed(),
+        listing(clients, "route-table", kind::route_table::list(clients)).boxed(),
+        listing(clients, "security-group", kind::security_group::list(clients)).boxed(),
+        listing(clients, "network-interface", kind::network_interface::list(clients)).boxed(),
+        listing(clients, "elastic-ip", kind::elastic_ip::list(clients)).boxed(),
+        listing(clients, "launch-template", kind::launch_template::list(clients)).boxed(),
+    ];
+    let (mut state, listings, machines) = tokio::join!(
+        surroundings::of_region(clients, scope),
+        futures_util::future::join_all(lists),
         machines(clients),
     );
-    let ec2 = [vpcs, gateways, subnets, tables, groups, interfaces, addresses, templates];
-    for found in ec2.into_iter().chain(machines) {
+    for found in listings.into_iter().chain(machines) {
         state.objects.extend(found.objects);
         state.gaps.extend(found.gaps);
     }
