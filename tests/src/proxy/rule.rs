@@ -20,9 +20,12 @@ pub struct Rule {
 #[derive(Clone, Copy, Debug)]
 enum When {
     Always,
-    Nth(u64),
-    First(u64),
-    Chance { one_in: u64, state: u64 },
+    /// This many from the nth on.
+    From(u64, u64),
+    Chance {
+        one_in: u64,
+        state: u64,
+    },
 }
 
 impl Rule {
@@ -56,12 +59,17 @@ impl Rule {
 
     /// Only the nth of the calls it matches, counted from 1.
     pub fn nth(self, nth: u64) -> Self {
-        Self { when: When::Nth(nth), ..self }
+        self.from_nth(nth, 1)
+    }
+
+    /// So many in a row of the calls it matches, the nth the first of them.
+    pub fn from_nth(self, nth: u64, count: u64) -> Self {
+        Self { when: When::From(nth, count), ..self }
     }
 
     /// Only the first few of the calls it matches.
     pub fn first(self, count: u64) -> Self {
-        Self { when: When::First(count), ..self }
+        self.from_nth(1, count)
     }
 
     /// One call in `one_in`, drawn from a seed: the same seed and the same
@@ -78,8 +86,7 @@ impl Rule {
         self.seen += 1;
         let due = match &mut self.when {
             When::Always => true,
-            When::Nth(nth) => self.seen == *nth,
-            When::First(count) => self.seen <= *count,
+            When::From(nth, count) => (*nth..nth.saturating_add(*count)).contains(&self.seen),
             When::Chance { one_in, state } => next(state).is_multiple_of(*one_in),
         };
         due.then(|| self.fault.clone())

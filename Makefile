@@ -1,0 +1,49 @@
+# The commands of this repository. Each sets up what it needs and says nothing
+# when there is nothing to say; README.md leads with `demo` and `test`.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/lyceum
+DENY := $(CACHE)/tools/bin/cargo-deny
+CARGO ?= cargo
+
+.PHONY: help setup test lint deny check demo faults bench
+
+help: ## Say what there is
+	@sed -n 's/^\([a-z]*\):[^#]*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+
+setup: ## Make what building and testing need: packages, emulator, cargo-deny
+	@tests/setup.sh
+
+test: setup lint deny check ## Everything: format, lints, licences, all tests
+
+lint:
+	$(CARGO) fmt --all -- --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+
+# Advisories come from a database on GitHub: they are asked for where that can
+# be relied upon, which is GitHub's own runners.
+deny: setup
+	$(DENY) --log-level error check licenses bans sources
+ifeq ($(GITHUB_ACTIONS),true)
+	$(DENY) --log-level error check advisories
+else
+	@echo 'skipped: advisories (their database is fetched on GitHub Actions only)'
+endif
+
+# The system's tests run the program beside them, so it is built first.
+check: setup
+	$(CARGO) build --locked --package lyceum
+	$(CARGO) test --workspace --locked
+
+demo: setup ## Show it: converge, repair, apply a commit (ARGS=--keep stays)
+	@tests/demo/run $(ARGS)
+
+faults: setup ## Kill, throttle and cut off every call of an apply and a destroy
+	$(CARGO) build --locked --package lyceum
+	$(CARGO) run --locked --quiet --package system-tests --bin faults -- $(ARGS)
+
+bench: setup ## Print calls, time and memory for 1, 10, 30 and 100 clusters
+	$(CARGO) build --locked --release --package lyceum
+	$(CARGO) run --locked --quiet --release --package system-tests --bin bench -- $(ARGS)
