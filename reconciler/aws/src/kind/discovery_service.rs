@@ -64,7 +64,7 @@ pub(crate) async fn create(
         .dns_records(record(want)?)
         .build()
         .map_err(incomplete)?;
-    let token = token(&clients.site.source, &resource.address, &resource.body.attributes(), 0);
+    let token = token(&clients.site.source, resource, 0);
     let made = clients
         .calls
         .send(Call::once("servicediscovery", "CreateService"), || {
