@@ -28,6 +28,11 @@ def allow_dated_images() -> None:
 if __name__ == "__main__":
     threading.Thread(target=end_with_parent, daemon=True).start()
     allow_dated_images()
-    from moto.server import main
+    from moto import server
+    from wire import translated
 
-    main(["-H", "127.0.0.1", "-p", "0"])
+    run_simple = server.run_simple
+    server.run_simple = lambda host, port, app, **options: run_simple(
+        host, port, translated(app), **options
+    )
+    server.main(["-H", "127.0.0.1", "-p", "0"])

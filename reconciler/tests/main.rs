@@ -4,7 +4,9 @@
 // clippy counts only the test functions themselves as tests, not what they share.
 #![allow(clippy::unwrap_used)]
 
+mod commands;
 mod golden;
 mod render;
 mod repository;
+mod road;
 mod source;

@@ -11,6 +11,9 @@ use crate::calls::Call;
 use crate::clients::Clients;
 use crate::tags;
 
+/// Values of one filter, the most that EC2 takes.
+pub(crate) const FILTER_VALUES: usize = 200;
+
 /// Narrows a list to what carries our owner tag.
 pub(crate) fn owned(site: &Site) -> Filter {
     Filter::builder().name(format!("tag:{TAG_OWNER}")).values(&site.owner).build()
@@ -51,5 +54,27 @@ pub(crate) fn not_yet(error: CloudError, words: &str) -> CloudError {
     match error.message.contains(words) {
         true => CloudError { class: Class::NotYet, ..error },
         false => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(class: Class) -> CloudError {
+        CloudError::new(class, "ec2:X", "Network interface 'eni-1' is currently in use.")
+    }
+
+    #[test]
+    fn only_what_is_not_found_is_nothing() {
+        assert_eq!(there(Ok(1)).unwrap(), Some(1));
+        assert_eq!(there::<()>(Err(error(Class::NotFound))).unwrap(), None);
+        assert_eq!(there::<()>(Err(error(Class::Denied))).unwrap_err().class, Class::Denied);
+    }
+
+    #[test]
+    fn the_words_of_an_error_decide_where_its_code_is_too_wide() {
+        assert_eq!(not_yet(error(Class::Invalid), "in use").class, Class::NotYet);
+        assert_eq!(not_yet(error(Class::Invalid), "attached").class, Class::Invalid);
     }
 }

@@ -29,7 +29,6 @@ pub(crate) async fn observe(aws: &Aws, scope: &Scope) -> ObservedState {
 
 async fn region_state(aws: &Aws, region: &str, scope: &Scope) -> ObservedState {
     let clients = &aws.clients(region);
-    let mut state = surroundings::of_region(clients, scope).await;
     let lists: Vec<BoxFuture<'_, Listing>> = vec![
         listing(region, "bucket", kind::bucket::list(clients)).boxed(),
         listing(region, "object", kind::object::list(clients)).boxed(),
@@ -52,7 +51,9 @@ async fn region_state(aws: &Aws, region: &str, scope: &Scope) -> ObservedState {
         listing(region, "scaling-group", kind::scaling_group::list(clients)).boxed(),
         listing(region, "alarm", kind::alarm::list(clients)).boxed(),
     ];
-    for found in join_all(lists).await {
+    let (mut state, listings) =
+        tokio::join!(surroundings::of_region(clients, scope), join_all(lists));
+    for found in listings {
         state.objects.extend(found.objects);
         state.gaps.extend(found.gaps);
     }

@@ -77,6 +77,8 @@ async fn newest(clients: &Clients, wanted: &str) -> Result<Option<Image>, CloudE
     let images = match answer {
         Ok(answer) => answer.images.unwrap_or_default(),
         Err(error) if error.class == Class::NotFound => return Ok(None),
+        // An id that cannot be one: the request for a published one is ours.
+        Err(error) if error.class == Class::Invalid && published.is_none() => return Ok(None),
         Err(error) => return Err(error),
     };
     Ok(images

@@ -14,11 +14,10 @@ use aws_smithy_types::DateTime;
 use lyceum_core::address::Address;
 use lyceum_core::cloud::{Class, CloudError};
 use lyceum_core::desired::Resource;
-use lyceum_core::site::digest;
+use lyceum_core::site::{Site, digest};
 use serde_json::{Value, json};
 
 use crate::calls::{VISIBLE, until};
-use crate::clients::Clients;
 
 /// Lives of one resource within the time a service remembers a token, a day or
 /// so: each life uses up one.
@@ -29,7 +28,7 @@ const FRESH: Duration = Duration::from_secs(10);
 /// Sends a create with one token after another until it answers something that
 /// is alive. `attempt` answers `None` for what an earlier life has left behind.
 pub(crate) async fn spend<T, F, A>(
-    clients: &Clients,
+    site: &Site,
     resource: &Resource,
     attempt: F,
 ) -> Result<T, CloudError>
@@ -38,7 +37,7 @@ where
     A: Future<Output = Result<Option<T>, CloudError>>,
 {
     for life in 0..LIVES {
-        match attempt(of_resource(&clients.site.source, resource, life)).await {
+        match attempt(of_resource(&site.source, resource, life)).await {
             Ok(Some(made)) => return Ok(made),
             Ok(None) => {}
             Err(error) if used_up(&error) => {}
@@ -60,8 +59,20 @@ where
     F: Fn() -> A,
     A: Future<Output = Result<Option<T>, CloudError>>,
 {
-    let age = made.map(age).unwrap_or_default();
-    match until(operation, VISIBLE.saturating_sub(age), look).await {
+    alive_within(operation, VISIBLE, made.map(age).unwrap_or_default(), look).await
+}
+
+async fn alive_within<T, F, A>(
+    operation: &str,
+    limit: Duration,
+    age: Duration,
+    look: F,
+) -> Result<Option<T>, CloudError>
+where
+    F: Fn() -> A,
+    A: Future<Output = Result<Option<T>, CloudError>>,
+{
+    match until(operation, limit.saturating_sub(age), look).await {
         Ok(found) => Ok(Some(found)),
         Err(error) if error.class == Class::NotYet && age > FRESH => Ok(None),
         Err(error) => Err(error),
@@ -98,6 +109,7 @@ mod tests {
     use super::*;
     use lyceum_core::kind::Volume;
     use std::collections::BTreeMap;
+    use std::sync::Mutex;
 
     fn volume(size_gib: i32) -> Resource {
         Resource {
@@ -122,14 +134,59 @@ mod tests {
         }
     }
 
-    #[tokio::test(start_paused = true)]
+    fn site() -> Site {
+        Site {
+            owner: "lyceum".into(),
+            source: "a".into(),
+            account: "1".into(),
+            partition: "aws".into(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_token_that_led_to_something_dead_is_not_used_again() {
+        let (site, volume, seen) = (site(), volume(1), Mutex::new(Vec::new()));
+        let attempt = async |token: String| {
+            seen.lock().unwrap().push(token);
+            match seen.lock().unwrap().len() {
+                1 => Ok(None),
+                2 => Err(CloudError {
+                    code: "IdempotentParameterMismatch".into(),
+                    ..CloudError::new(Class::Invalid, "x", "")
+                }),
+                tries => Ok(Some(tries)),
+            }
+        };
+        assert_eq!(spend(&site, &volume, attempt).await.unwrap(), 3);
+        let tokens: std::collections::BTreeSet<String> =
+            seen.into_inner().unwrap().into_iter().collect();
+        assert_eq!(tokens.len(), 3);
+    }
+
+    #[tokio::test]
+    async fn an_error_ends_it_and_so_do_too_many_lives() {
+        let denied = async |_| Err::<Option<()>, _>(CloudError::new(Class::Denied, "x", ""));
+        let error = spend(&site(), &volume(1), denied).await.unwrap_err();
+        assert_eq!(error.class, Class::Denied);
+        let dead = async |_| Ok(None::<()>);
+        assert_eq!(spend(&site(), &volume(1), dead).await.unwrap_err().class, Class::NotYet);
+    }
+
+    #[tokio::test]
     async fn only_what_is_old_and_unseen_is_gone() {
-        let nothing = || async { Ok(None::<()>) };
-        let fresh = DateTime::from(SystemTime::now());
-        let old = DateTime::from(SystemTime::now() - Duration::from_secs(3600));
-        let error = alive("x", Some(&fresh), nothing).await.unwrap_err();
+        let (none, hour) = (Duration::ZERO, Duration::from_secs(3600));
+        let nothing = async || Ok(None::<()>);
+        let error = alive_within("x", none, none, nothing).await.unwrap_err();
         assert_eq!(error.class, Class::NotYet);
-        assert_eq!(alive("x", Some(&old), nothing).await.unwrap(), None);
-        assert_eq!(alive("x", Some(&old), || async { Ok(Some(1)) }).await.unwrap(), Some(1));
+        assert_eq!(alive_within("x", none, hour, nothing).await.unwrap(), None);
+        let seen = async || Ok(Some(1));
+        assert_eq!(alive_within("x", none, hour, seen).await.unwrap(), Some(1));
+    }
+
+    #[test]
+    fn what_is_made_in_the_future_has_no_age() {
+        let now = SystemTime::now();
+        assert_eq!(age(&DateTime::from(now + Duration::from_secs(60))), Duration::ZERO);
+        assert!(age(&DateTime::from(now - Duration::from_secs(60))) >= Duration::from_secs(59));
     }
 }

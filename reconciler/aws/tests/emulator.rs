@@ -16,11 +16,13 @@ pub(crate) struct Emulator {
 }
 
 impl Emulator {
-    /// Starts one on a port of the system's choice and waits until it listens.
+    /// Starts one with the images of `images.json`, on a port of the system's
+    /// choice, and waits until it listens.
     pub(crate) fn start() -> Self {
         let program = program();
         let mut child = Command::new(&program)
             .args(["-H", "127.0.0.1", "-p", "0"])
+            .env("MOTO_AMIS_PATH", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/images.json"))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
 use lyceum_aws::{Aws, Options, Rates};
 use lyceum_core::address::Address;
 use lyceum_core::cloud::{Cloud, Outputs, Scope};
@@ -19,36 +21,26 @@ pub(crate) const CLUSTER: &str = "geo-101";
 /// A fresh emulator, and AWS as our repository sees it.
 pub(crate) struct World {
     pub(crate) aws: Aws,
-    // Kept alive; dropped last.
-    _emulator: Emulator,
+    /// Somebody else with access to the same account.
+    pub(crate) others: aws_sdk_ec2::Client,
+    /// The same somebody in IAM.
+    pub(crate) iam: aws_sdk_iam::Client,
+    emulator: Emulator,
 }
 
 impl World {
     /// Starts an emulator and connects to it, at any rate.
     pub(crate) async fn new() -> Self {
         let emulator = Emulator::start();
-        let services = [
-            "autoscaling",
-            "cloudwatch",
-            "ec2",
-            "efs",
-            "events",
-            "iam",
-            "route53",
-            "s3",
-            "servicediscovery",
-            "sqs",
-            "ssm",
-            "sts",
-        ];
-        let rates = services.map(|service| (service.to_string(), (10_000.0, 10_000)));
-        let options = Options {
-            rates: Rates(BTreeMap::from(rates)),
-            emulator: Some(emulator.url().into()),
-            ..Options::default()
-        };
-        let aws = Aws::connect("lyceum", &"a".repeat(40), options).await.unwrap();
-        Self { aws, _emulator: emulator }
+        let aws = connect(emulator.url(), &"a".repeat(40)).await;
+        let others = others(emulator.url());
+        let iam = aws_sdk_iam::Client::new(&others);
+        Self { aws, others: aws_sdk_ec2::Client::new(&others), iam, emulator }
+    }
+
+    /// The same account, as another repository sees it.
+    pub(crate) async fn elsewhere(&self) -> Aws {
+        connect(self.emulator.url(), &"b".repeat(40)).await
     }
 
     /// A resource of our cluster, with the tags that make it ours.
@@ -151,4 +143,41 @@ impl World {
         }
         assert_eq!(self.seen(&resource.address).await, None);
     }
+}
+
+/// AWS at any rate, as a repository with this root commit sees it.
+async fn connect(url: &str, source: &str) -> Aws {
+    let services = [
+        "autoscaling",
+        "cloudwatch",
+        "ec2",
+        "efs",
+        "events",
+        "iam",
+        "route53",
+        "s3",
+        "servicediscovery",
+        "sqs",
+        "ssm",
+        "sts",
+    ];
+    let rates = services.map(|service| (service.to_string(), (10_000.0, 10_000)));
+    let options = Options {
+        rates: Rates(BTreeMap::from(rates)),
+        emulator: Some(url.into()),
+        ..Options::default()
+    };
+    Aws::connect("lyceum", source, options).await.unwrap()
+}
+
+/// The SDK's own configuration, past everything this crate adds to it.
+fn others(url: &str) -> aws_types::SdkConfig {
+    let credentials = Credentials::new("emulator", "emulator", None, None, "emulator");
+    aws_types::SdkConfig::builder()
+        .behavior_version(aws_config::BehaviorVersion::latest())
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .endpoint_url(url)
+        .region(aws_types::region::Region::new(REGION))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .build()
 }

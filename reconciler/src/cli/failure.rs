@@ -38,8 +38,8 @@ fn shown(error: &Failed) -> String {
     for invalid in error.chain().filter_map(|cause| cause.downcast_ref::<Invalid>()) {
         invalid.diagnostics.iter().for_each(|found| text.push_str(&format!("{found}\n")));
     }
-    // The innermost knows best.
-    if let Some(hint) = error.chain().filter_map(hint).last() {
+    // The outermost knows what was wanted.
+    if let Some(hint) = error.chain().find_map(hint) {
         text.push_str(&format!("hint: {hint}\n"));
     }
     text
@@ -64,7 +64,7 @@ mod tests {
     use std::path::PathBuf;
 
     #[test]
-    fn the_whole_chain_and_the_innermost_hint_are_shown() {
+    fn the_whole_chain_and_a_hint_are_shown() {
         let source = SourceError::NoCommit { path: PathBuf::from("/r") };
         let text = shown(&RoadError::from(source).into());
         assert_eq!(

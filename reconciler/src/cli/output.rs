@@ -12,10 +12,12 @@ use crate::road::DeclaredManifests;
 /// what happens as well, and more with every `--verbose`.
 pub(super) fn start_log(cli: &Cli) {
     let serves = matches!(cli.command, Command::Serve(_));
+    // The SDK's own words are of use only to who looks for them: what they lead
+    // to is in our errors.
     let level = match cli.verbose + u8::from(serves) {
-        0 => "warn",
-        1 => "warn,lyceum=info,lyceum_core=info,lyceum_aws=info",
-        2 => "info,lyceum=debug,lyceum_core=debug,lyceum_aws=debug",
+        0 => "error,lyceum=warn,lyceum_core=warn,lyceum_aws=warn",
+        1 => "error,lyceum=info,lyceum_core=info,lyceum_aws=info",
+        2 => "warn,lyceum=debug,lyceum_core=debug,lyceum_aws=debug",
         _ => "debug",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));

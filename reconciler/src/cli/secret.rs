@@ -6,6 +6,7 @@ use std::io::{self, IsTerminal, Read};
 use lyceum_aws::{Aws, Options};
 use lyceum_core::manifest::Manifests;
 use lyceum_core::manifest::repository::RepositorySpec;
+use lyceum_core::site::RESERVED_PARAMETERS;
 
 use super::args::{SecretCommand, SecretSetArgs};
 use super::failure::{Failed, Refused};
@@ -18,6 +19,12 @@ const LARGEST: usize = 4096;
 pub(super) async fn run(command: SecretCommand) -> Result<Exit, Failed> {
     let SecretCommand::Set(args) = command;
     let target = Target::of(&args)?;
+    if is_reserved(&target.name) {
+        let hint = "manifests refer to secrets by other names";
+        return Err(
+            Refused::new(format!("{} is written by lyceum itself", target.name), hint).into()
+        );
+    }
     let value = read()?;
     // What is written belongs to the operator: it carries nobody's tags.
     let aws = Aws::connect(&RepositorySpec::default().owner, "", Options::default()).await;
@@ -65,20 +72,16 @@ impl Target {
     }
 }
 
-/// The cluster that refers to a secret, or below whose prefix it lies.
-fn owner_of<'a>(path: &'a str, manifests: &'a Manifests) -> Option<&'a str> {
-    let refers = |reference: &Option<String>| {
-        reference.as_deref().and_then(|text| text.strip_prefix("ssm:")) == Some(path)
-    };
-    let referring = manifests
-        .clusters
-        .iter()
-        .find(|(_, one)| refers(&one.cluster.spec.jupyter.auth.client_secret_ref));
-    let below = || {
-        let rest = path.strip_prefix(&format!("/{}/", manifests.repository.owner))?;
-        rest.split_once('/').map(|(cluster, _)| cluster)
-    };
-    referring.map(|(name, _)| name.as_str()).or_else(below)
+/// Whether a name is that of a parameter every cluster has, whoever its owner.
+fn is_reserved(name: &str) -> bool {
+    let parts: Vec<&str> = name.split('/').collect();
+    matches!(parts.as_slice(), ["", _, _, short] if RESERVED_PARAMETERS.contains(short))
+}
+
+/// The cluster below whose prefix a secret lies.
+fn owner_of<'a>(path: &'a str, manifests: &Manifests) -> Option<&'a str> {
+    let rest = path.strip_prefix(&format!("/{}/", manifests.repository.owner))?;
+    rest.split_once('/').map(|(cluster, _)| cluster)
 }
 
 fn region_of(cluster: &str, manifests: &Manifests) -> Option<String> {
@@ -92,7 +95,7 @@ fn no_region(name: &str, cluster: Option<&str>, manifests: &Manifests) -> Failed
             RoadError::unknown_cluster(cluster, &known).into()
         }
         None => {
-            let what = format!("no cluster refers to {name}");
+            let what = format!("{name} belongs to no cluster");
             Refused::new(what, "name the region with --region").into()
         }
     }
@@ -135,10 +138,7 @@ mod tests {
     use lyceum_testkit::manifests;
 
     fn target(path: &str, region: Option<&str>) -> Result<(String, String), String> {
-        let auth = "  region: eu-west-1\n  jupyter: {auth: {type: github, clientId: x, \
-                    clientSecretRef: \"ssm:/elsewhere/oauth\", allowedOrganizations: [a], \
-                    admins: [a]}}";
-        let manifests = manifests(&[("geo-101", auth)]);
+        let manifests = manifests(&[("geo-101", "  region: eu-west-1")]);
         Target::from_manifests(path, region, &manifests)
             .map(|target| (target.name, target.region))
             .map_err(|error| error.to_string())
@@ -149,12 +149,17 @@ mod tests {
         let found = |name: &str| Ok((name.to_string(), "eu-west-1".to_string()));
         assert_eq!(target("geo-101/oauth", None), found("/lyceum/geo-101/oauth"));
         assert_eq!(target("/lyceum/geo-101/oauth", None), found("/lyceum/geo-101/oauth"));
-        assert_eq!(target("/elsewhere/oauth", None), found("/elsewhere/oauth"));
         let named = target("geo-101/oauth", Some("us-east-1")).unwrap();
         assert_eq!(named.1, "us-east-1");
         assert_eq!(target("geo-10/x", None), Err("there is no cluster `geo-10`".into()));
-        assert!(target("/nobody/x", None).unwrap_err().starts_with("no cluster refers to"));
+        assert!(target("/nobody/x", None).unwrap_err().contains("belongs to no cluster"));
         assert!(target("oauth", None).unwrap_err().contains("is not a secret's name"));
+    }
+
+    #[test]
+    fn what_lyceum_writes_itself_is_reserved() {
+        assert!(is_reserved("/any/geo-101/applied"));
+        assert!(!is_reserved("/lyceum/geo-101/oauth") && !is_reserved("/lyceum/applied"));
     }
 
     #[test]

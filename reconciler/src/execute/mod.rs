@@ -84,7 +84,7 @@ pub async fn execute(
 /// One call to the cloud, everything it needs answered.
 enum Work {
     Create(Resource),
-    Update(Object, Resource),
+    Update(Box<(Object, Resource)>),
     Delete(Object),
 }
 
@@ -94,7 +94,7 @@ async fn perform(cloud: &impl Cloud, work: Work) -> Result<Done, CloudError> {
             let outputs = cloud.create(&resource).await?;
             Ok(Done::Made(Box::new(resource), outputs))
         }
-        Work::Update(before, after) => cloud.update(&before, &after).await.map(Done::Changed),
+        Work::Update(sides) => cloud.update(&sides.0, &sides.1).await.map(Done::Changed),
         Work::Delete(object) => cloud.delete(&object).await.map(|()| Done::Gone),
     }
 }
@@ -260,8 +260,8 @@ impl<'a> Run<'a> {
     }
 }
 
-fn update((before, after): (Object, Resource)) -> Work {
-    Work::Update(before, after)
+fn update(sides: (Object, Resource)) -> Work {
+    Work::Update(Box::new(sides))
 }
 
 /// Whether another pass is worth while: something failed that may pass.

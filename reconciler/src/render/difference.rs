@@ -46,7 +46,7 @@ pub(super) fn clean(text: &str) -> String {
         .collect()
 }
 
-/// A value on one line, its middle left out when it is long.
+/// A value on one line, its end left out when it is long.
 fn brief(value: &Value) -> String {
     if let Value::String(text) = value
         && text.contains('\n')
@@ -57,11 +57,16 @@ fn brief(value: &Value) -> String {
         Value::Null => "(none)".into(),
         value => clean(&value.to_string()),
     };
+    shorten(&text, LONG)
+}
+
+/// `text` with its end left out where it is longer than `most` characters.
+pub(super) fn shorten(text: &str, most: usize) -> String {
     let length = text.chars().count();
-    if length <= LONG {
-        return text;
+    if length <= most {
+        return text.into();
     }
-    let head: String = text.chars().take(LONG - 20).collect();
+    let head: String = text.chars().take(most - 20).collect();
     format!("{head}… ({length} characters)")
 }
 
@@ -94,7 +99,7 @@ fn spread(value: &Value) -> Option<String> {
 }
 
 fn pretty(value: &Value) -> Option<String> {
-    serde_json::to_string_pretty(value).ok()
+    serde_json::to_string_pretty(value).ok().map(|text| text + "\n")
 }
 
 fn unified(before: &str, after: &str) -> Vec<Line> {

@@ -3,8 +3,11 @@
 
 use lyceum_core::plan::{Action, AttributeChange, Blocked, Change, ScopePlan};
 
-use super::difference::{clean, differences};
+use super::difference::{clean, differences, shorten};
 use super::{symbol, word};
+
+/// Longest cause of a gap, in characters: services answer with whole pages.
+const LONGEST_CAUSE: usize = 300;
 
 /// What a line is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +57,7 @@ pub(crate) fn of_scope(scope: &ScopePlan) -> Vec<Line> {
         let region = if gap.region.is_empty() { "every region" } else { &gap.region };
         let text = format!("? unknown, left alone: {kind} in {region}");
         lines.push(Line::new(Sign::Gap, 0, text));
-        lines.push(Line::new(Sign::Plain, 2, clean(&gap.cause)));
+        lines.push(Line::new(Sign::Plain, 2, shorten(&clean(&gap.cause), LONGEST_CAUSE)));
     }
     scope.reported.iter().for_each(|change| of_reported(change, &mut lines));
     for notice in &scope.notices {

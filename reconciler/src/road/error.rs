@@ -45,7 +45,11 @@ impl RoadError {
             Self::UnknownCluster { hint, .. } => Some(hint),
             Self::Invalid(_) => Some("`lyceum validate` shows the same at any time"),
             Self::Agent { .. } => Some("name the agent's file with --agent"),
-            Self::Source(_) | Self::Connect(_) => None,
+            Self::Connect(_) => Some(
+                "AWS is found as its SDK has it: AWS_PROFILE or keys, AWS_REGION, and \
+                 AWS_ENDPOINT_URL for an emulator",
+            ),
+            Self::Source(_) => None,
         }
     }
 

@@ -8,6 +8,7 @@ mod machine;
 mod reading;
 mod storage;
 
+use std::future::Future;
 use std::time::Duration;
 
 use aws_sdk_ec2::types::{
@@ -58,14 +59,9 @@ pub(crate) async fn create(
     resource: &Resource,
     want: &Instance,
 ) -> Result<Outputs, CloudError> {
-    let id = tokens::spend(clients, resource, async |token| {
-        let made = until("ec2:RunInstances", PROFILE_KNOWN, async || {
-            match run(clients, resource, want, &token).await {
-                Err(error) if profile_unknown(&error) => Ok(None),
-                other => other.map(Some),
-            }
-        })
-        .await?;
+    let id = tokens::spend(&clients.site, resource, async |token| {
+        let launch = || run(clients, resource, want, &token);
+        let made = profile_known("ec2:RunInstances", launch).await?;
         let id = made.instance_id().unwrap_or_default();
         let look = || machine::look(clients, id);
         let found = tokens::alive("ec2:DescribeInstances", made.launch_time(), look).await?;
@@ -106,10 +102,7 @@ pub(crate) async fn delete(
             clients.ec2.terminate_instances().instance_ids(&object.id).send()
         })
         .await?;
-    match machine::reach(clients, &object.id, InstanceStateName::Terminated).await {
-        Err(error) if error.class == Class::NotFound => Ok(()),
-        other => other,
-    }
+    machine::reach(clients, &object.id, InstanceStateName::Terminated).await
 }
 
 /// What the template says stands here once more: what is sent explicitly is
@@ -176,7 +169,42 @@ fn metadata(want: &Instance) -> InstanceMetadataOptionsRequest {
         .build()
 }
 
-/// EC2 learns of a new profile later than IAM says it is there.
+/// Repeats what fails because EC2 learns of a new profile later than IAM says it
+/// is there.
+async fn profile_known<T, F, A>(operation: &str, attempt: F) -> Result<T, CloudError>
+where
+    F: Fn() -> A,
+    A: Future<Output = Result<T, CloudError>>,
+{
+    until(operation, PROFILE_KNOWN, async || match attempt().await {
+        Err(error) if profile_unknown(&error) => Ok(None),
+        other => other.map(Some),
+    })
+    .await
+}
+
 fn profile_unknown(error: &CloudError) -> bool {
     error.code == "InvalidParameterValue" && error.message.contains("IAM Instance Profile")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    #[tokio::test]
+    async fn only_an_unknown_profile_is_waited_for() {
+        let unknown = || CloudError {
+            code: "InvalidParameterValue".into(),
+            ..CloudError::new(Class::Invalid, "x", "Value (hub) is invalid. Invalid IAM Instance Profile name")
+        };
+        let tries = Cell::new(0);
+        let attempt = async || {
+            tries.set(tries.get() + 1);
+            if tries.get() == 1 { Err(unknown()) } else { Ok(tries.get()) }
+        };
+        assert_eq!(profile_known("x", attempt).await.unwrap(), 2);
+        let wrong = async || Err::<(), _>(CloudError { message: "zone".into(), ..unknown() });
+        assert_eq!(profile_known("x", wrong).await.unwrap_err().class, Class::Invalid);
+    }
 }

@@ -4,7 +4,9 @@ mod content;
 
 use std::collections::BTreeMap;
 
-use aws_sdk_ec2::types::{LaunchTemplate as Described, LaunchTemplateVersion, ResourceType};
+use aws_sdk_ec2::types::{
+    Filter, LaunchTemplate as Described, LaunchTemplateVersion, ResourceType,
+};
 use lyceum_core::cloud::{Class, CloudError, Outputs};
 use lyceum_core::desired::Resource;
 use lyceum_core::kind::LaunchTemplate;
@@ -22,19 +24,25 @@ const PAGE: i32 = 200;
 /// waiting may still need one that is far from the newest.
 const KEPT: i64 = 50;
 
-/// Every template of our owner with its newest version: two lists, whatever
-/// their number. The second cannot be narrowed to ours: asking for each
-/// template would cost a call a template instead.
+/// Tags by id.
+type Tags = BTreeMap<String, BTreeMap<String, String>>;
+
+/// Every template of our owner with its newest version: three lists, whatever
+/// their number. That of the versions cannot be narrowed to ours: asking for
+/// each template would cost a call a template instead.
 pub(crate) async fn list(clients: &Clients) -> Result<Listing, CloudError> {
     let (templates, newest) = tokio::try_join!(templates(clients), newest_versions(clients))?;
+    let mut tags = present_tags(clients, &templates).await?;
     let mut listing = Listing::default();
     for template in templates {
-        let id = template.launch_template_id.clone().unwrap_or_default();
-        let Some(version) = newest.get(&id) else {
+        let id = template.launch_template_id().unwrap_or_default();
+        let Some(version) = newest.get(id) else {
             let message = format!("{id} was made or removed between two lists");
             return Err(CloudError::new(Class::NotYet, "ec2:DescribeLaunchTemplates", message));
         };
-        listing.claim(&clients.site, &clients.region, read(&template, version));
+        let tags = tags.remove(id).unwrap_or_default();
+        let tags = tags::with_time(tags, template.create_time());
+        listing.claim(&clients.site, &clients.region, read(id, tags, version));
     }
     Ok(listing)
 }
@@ -46,7 +54,7 @@ pub(crate) async fn create(
     want: &LaunchTemplate,
 ) -> Result<Outputs, CloudError> {
     let tags = tags::constant(ResourceType::LaunchTemplate, resource);
-    tokens::spend(clients, resource, async |token| {
+    tokens::spend(&clients.site, resource, async |token| {
         let made = clients
             .calls
             .send(Call::repeatable("ec2", "CreateLaunchTemplate"), || {
@@ -140,10 +148,36 @@ async fn newest_versions(
     Ok(listed.into_iter().map(by_id).collect())
 }
 
-fn read(template: &Described, version: &LaunchTemplateVersion) -> Found {
-    let mut outputs = outputs(template.launch_template_id().unwrap_or_default(), version);
+/// The tags as they are now, by template: in the emulator's list of templates
+/// they stay for ever what they were at creation.
+async fn present_tags(clients: &Clients, templates: &[Described]) -> Result<Tags, CloudError> {
+    let ids = templates.iter().filter_map(|template| template.launch_template_id.clone());
+    let ids: Vec<String> = ids.collect();
+    let mut tags = Tags::new();
+    for ids in ids.chunks(ec2::FILTER_VALUES) {
+        let filter = Filter::builder().name("resource-id").set_values(Some(ids.into())).build();
+        let listed = clients
+            .calls
+            .pages(
+                Call::read("ec2", "DescribeTags"),
+                |token| {
+                    let request = clients.ec2.describe_tags().filters(filter.clone());
+                    request.set_next_token(token).send()
+                },
+                |page| (page.tags.unwrap_or_default(), page.next_token),
+            )
+            .await?;
+        for tag in listed {
+            let of = tags.entry(tag.resource_id.unwrap_or_default()).or_default();
+            of.insert(tag.key.unwrap_or_default(), tag.value.unwrap_or_default());
+        }
+    }
+    Ok(tags)
+}
+
+fn read(id: &str, tags: BTreeMap<String, String>, version: &LaunchTemplateVersion) -> Found {
+    let mut outputs = outputs(id, version);
     let id = outputs.remove("id").unwrap_or_default();
-    let tags = tags::with_time(tags::from_ec2(template.tags()), template.create_time());
     Found { id, tags, outputs, body: content::read(version).into() }
 }
 

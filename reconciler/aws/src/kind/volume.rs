@@ -33,7 +33,7 @@ pub(crate) async fn described(clients: &Clients) -> Result<Vec<Described>, Cloud
             |page| (page.volumes.unwrap_or_default(), page.next_token),
         )
         .await?;
-    Ok(listed.into_iter().filter(|volume| lasting(volume)).collect())
+    Ok(listed.into_iter().filter(lasting).collect())
 }
 
 /// The data volumes among them.
@@ -52,7 +52,7 @@ pub(crate) async fn create(
     want: &Volume,
 ) -> Result<Outputs, CloudError> {
     let tags = tags::constant(ResourceType::Volume, resource);
-    tokens::spend(clients, resource, async |token| {
+    tokens::spend(&clients.site, resource, async |token| {
         let made = clients
             .calls
             .send(Call::repeatable("ec2", "CreateVolume"), || {
@@ -67,7 +67,7 @@ pub(crate) async fn create(
             })
             .await?;
         let id = made.volume_id().unwrap_or_default();
-        let look = || at_rest(clients, id);
+        let look = || usable(clients, id);
         let alive = tokens::alive("ec2:DescribeVolumes", made.create_time(), look).await?;
         Ok(alive.map(|_| outputs(clients, id)))
     })
@@ -210,6 +210,13 @@ fn outputs(clients: &Clients, id: &str) -> Outputs {
     Outputs::from([("id".into(), id.to_string()), ("arn".into(), arn)])
 }
 
+/// Made, whether or not a machine has it by now.
+async fn usable(clients: &Clients, id: &str) -> Result<Option<()>, CloudError> {
+    let volume = look(clients, id).await?;
+    Ok(volume.filter(|volume| volume.state != Some(VolumeState::Creating)).map(drop))
+}
+
+/// Made, and no machine has it.
 async fn at_rest(clients: &Clients, id: &str) -> Result<Option<()>, CloudError> {
     let volume = look(clients, id).await?;
     Ok(volume.filter(|volume| volume.state == Some(VolumeState::Available)).map(drop))

@@ -10,6 +10,7 @@ use aws_sdk_ec2::types::{
 use lyceum_core::cloud::{Class, CloudError};
 use lyceum_core::kind::Instance;
 
+use super::profile_known;
 use crate::calls::{Call, until};
 use crate::clients::Clients;
 use crate::ec2;
@@ -35,13 +36,40 @@ pub(super) fn gone(instance: &Described) -> bool {
     matches!(state(instance), Some(State::ShuttingDown | State::Terminated))
 }
 
-/// Waits until an instance is in a state it is on the way to.
+/// The profiles that instances have or are about to have, at most one each.
+pub(super) async fn associations(
+    clients: &Clients,
+    ids: &[String],
+) -> Result<Vec<IamInstanceProfileAssociation>, CloudError> {
+    let by = |name: &str, values: Vec<String>| {
+        Filter::builder().name(name).set_values(Some(values)).build()
+    };
+    let lasting = by("state", vec!["associating".into(), "associated".into()]);
+    let mut found = Vec::new();
+    for ids in ids.chunks(ec2::FILTER_VALUES) {
+        let of_instances = by("instance-id", ids.into());
+        let listed = clients
+            .calls
+            .pages(
+                Call::read("ec2", "DescribeIamInstanceProfileAssociations"),
+                |token| {
+                    let request = clients.ec2.describe_iam_instance_profile_associations();
+                    let request = request.filters(of_instances.clone()).filters(lasting.clone());
+                    request.set_next_token(token).send()
+                },
+                |page| (page.iam_instance_profile_associations.unwrap_or_default(), page.next_token),
+            )
+            .await?;
+        found.extend(listed);
+    }
+    Ok(found)
+}
+
+/// Waits until an instance is in a state it is on the way to. One that cannot
+/// be seen is new; after its end it stays visible for an hour.
 pub(super) async fn reach(clients: &Clients, id: &str, wanted: State) -> Result<(), CloudError> {
     until(&format!("ec2:DescribeInstances ({wanted})"), REACHED, async || {
-        let Some(instance) = look(clients, id).await? else {
-            let message = format!("{id} is gone");
-            return Err(CloudError::new(Class::NotFound, "ec2:DescribeInstances", message));
-        };
+        let Some(instance) = look(clients, id).await? else { return Ok(None) };
         if wanted != State::Terminated && gone(&instance) {
             let message = format!("{id} has been terminated meanwhile");
             return Err(CloudError::new(Class::NotFound, "ec2:DescribeInstances", message));
@@ -126,7 +154,8 @@ pub(super) async fn set_profile(
     if seen.profile == want.profile {
         return Ok(());
     }
-    let present = association(clients, id).await?.and_then(|present| present.association_id);
+    let present = associations(clients, &[id.to_string()]).await?.pop();
+    let present = present.and_then(|present| present.association_id);
     let profile = IamInstanceProfileSpecification::builder().name(&want.profile).build();
     let (calls, ec2) = (&clients.calls, &clients.ec2);
     match (present, want.profile.is_empty()) {
@@ -140,14 +169,14 @@ pub(super) async fn set_profile(
             let call = Call::repeatable("ec2", "AssociateIamInstanceProfile");
             let request = || ec2.associate_iam_instance_profile().instance_id(id);
             let send = || request().iam_instance_profile(profile.clone()).send();
-            calls.send(call, send).await.map(drop)
+            profile_known(&call.name(), || calls.send(call, send)).await.map(drop)
         }
         (Some(present), false) => {
             let call = Call::repeatable("ec2", "ReplaceIamInstanceProfileAssociation");
             let request = || ec2.replace_iam_instance_profile_association();
             let request = || request().association_id(&present);
             let send = || request().iam_instance_profile(profile.clone()).send();
-            calls.send(call, send).await.map(drop)
+            profile_known(&call.name(), || calls.send(call, send)).await.map(drop)
         }
     }
 }
@@ -174,23 +203,4 @@ async fn stop(clients: &Clients, id: &str) -> Result<(), CloudError> {
         })
         .await?;
     reach(clients, id, State::Stopped).await
-}
-
-async fn association(
-    clients: &Clients,
-    id: &str,
-) -> Result<Option<IamInstanceProfileAssociation>, CloudError> {
-    let of_instance = Filter::builder().name("instance-id").values(id).build();
-    let answer = clients
-        .calls
-        .send(Call::read("ec2", "DescribeIamInstanceProfileAssociations"), || {
-            let request = clients.ec2.describe_iam_instance_profile_associations();
-            request.filters(of_instance.clone()).send()
-        })
-        .await?;
-    // One that is on its way out is listed as well.
-    let associations = answer.iam_instance_profile_associations.unwrap_or_default();
-    Ok(associations.into_iter().find(|one| {
-        one.state().is_none_or(|state| state.as_str().starts_with("associat"))
-    }))
 }

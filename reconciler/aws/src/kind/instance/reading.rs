@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_ec2::types::{Filter, Instance as Described, InstanceStateName, Volume};
+use aws_sdk_ec2::types::{
+    AttachmentStatus, Filter, IamInstanceProfileAssociation, Instance as Described, InstanceStateName, Volume,
+};
 use lyceum_core::cloud::{CloudError, Outputs};
 use lyceum_core::kind::{Instance, Kind, Volume as DataVolume};
 
+use super::machine;
 use crate::calls::Call;
 use crate::claim::{Claim, Found, Listing, claim};
 use crate::clients::Clients;
@@ -25,17 +28,22 @@ pub(crate) async fn listing(
     volumes: &[Volume],
 ) -> Result<Listing, CloudError> {
     let hubs: Vec<Described> = instances.into_iter().filter(|one| !part(clients, one)).collect();
-    let strays = strays(clients, &hubs, volumes).await?;
-    let by_id: BTreeMap<&str, &Volume> = volumes
-        .iter()
-        .chain(&strays)
-        .filter_map(|volume| Some((volume.volume_id()?, volume)))
-        .collect();
+    let (strays, profiles) =
+        tokio::try_join!(strays(clients, &hubs, volumes), profiles(clients, &hubs))?;
+    let volumes = volumes.iter().chain(&strays);
+    let volumes = volumes.filter_map(|volume| Some((volume.volume_id()?, volume))).collect();
+    let around = Around { volumes, profiles };
     let mut listing = Listing::default();
     for hub in &hubs {
-        listing.claim(&clients.site, &clients.region, read(clients, hub, &by_id));
+        listing.claim(&clients.site, &clients.region, read(clients, hub, &around));
     }
     Ok(listing)
+}
+
+/// What an instance's own description leaves out, by id.
+struct Around<'a> {
+    volumes: BTreeMap<&'a str, &'a Volume>,
+    profiles: BTreeMap<String, String>,
 }
 
 /// A worker belongs to its scaling group.
@@ -70,6 +78,21 @@ async fn strays(
         .await
 }
 
+/// The names of the instances' profiles: in their own descriptions the emulator
+/// keeps a profile that has been replaced.
+async fn profiles(
+    clients: &Clients,
+    hubs: &[Described],
+) -> Result<BTreeMap<String, String>, CloudError> {
+    let ids: Vec<String> = hubs.iter().filter_map(|hub| hub.instance_id.clone()).collect();
+    let associations = machine::associations(clients, &ids).await?;
+    let named = |association: IamInstanceProfileAssociation| {
+        let arn = association.iam_instance_profile?.arn?;
+        Some((association.instance_id?, arn.rsplit('/').next()?.to_string()))
+    };
+    Ok(associations.into_iter().filter_map(named).collect())
+}
+
 /// The id of an instance's root volume.
 pub(super) fn root(instance: &Described) -> Option<&str> {
     let device = instance.root_device_name()?;
@@ -78,11 +101,12 @@ pub(super) fn root(instance: &Described) -> Option<&str> {
     root?.volume_id()
 }
 
-fn read(clients: &Clients, instance: &Described, volumes: &BTreeMap<&str, &Volume>) -> Found {
+fn read(clients: &Clients, instance: &Described, around: &Around) -> Found {
+    let id = instance.instance_id().unwrap_or_default();
     let tags = tags::from_ec2(instance.tags());
     let tag = |key: &str| tags.get(key).cloned().unwrap_or_default();
     let text = |text: Option<&str>| text.unwrap_or_default().to_string();
-    let root = root(instance).and_then(|id| volumes.get(id));
+    let root = root(instance).and_then(|id| around.volumes.get(id));
     let metadata = instance.metadata_options();
     let tokens = metadata.and_then(|metadata| metadata.http_tokens());
     let body = Instance {
@@ -93,7 +117,7 @@ fn read(clients: &Clients, instance: &Described, volumes: &BTreeMap<&str, &Volum
         root_device: text(instance.root_device_name()),
         instance_type: text(instance.instance_type().map(|name| name.as_str())),
         interface: interface(instance),
-        profile: profile(instance),
+        profile: around.profiles.get(id).cloned().unwrap_or_default(),
         // Read for each instance alone, and left alone once it has run.
         user_data: String::new(),
         root_gib: root.map(|root| volume::gib(root)).unwrap_or_default(),
@@ -103,10 +127,10 @@ fn read(clients: &Clients, instance: &Described, volumes: &BTreeMap<&str, &Volum
             .and_then(|metadata| metadata.http_put_response_hop_limit)
             .unwrap_or_default(),
         running: running(instance),
-        volumes: data_volumes(clients, instance, volumes),
+        volumes: data_volumes(clients, instance, &around.volumes),
     };
     Found {
-        id: text(instance.instance_id()),
+        id: id.into(),
         tags: tags::with_time(tags, made(instance)),
         outputs: Outputs::new(),
         body: body.into(),
@@ -119,12 +143,6 @@ fn interface(instance: &Described) -> String {
         interface.attachment().and_then(|attachment| attachment.device_index) == Some(0)
     });
     primary.next().and_then(|one| one.network_interface_id()).unwrap_or_default().into()
-}
-
-/// The last part of the profile's ARN is its name.
-fn profile(instance: &Described) -> String {
-    let arn = instance.iam_instance_profile().and_then(|profile| profile.arn());
-    arn.and_then(|arn| arn.rsplit('/').next()).unwrap_or_default().into()
 }
 
 fn running(instance: &Described) -> bool {
@@ -144,8 +162,11 @@ fn data_volumes(
         matches!(claim(&clients.site, DataVolume::NAME, &tags), Claim::Ours(_))
     };
     let mappings = instance.block_device_mappings().iter();
+    let leaving = [Some(AttachmentStatus::Detaching), Some(AttachmentStatus::Detached)];
     mappings
-        .filter_map(|mapping| Some((mapping.device_name()?, mapping.ebs()?.volume_id()?)))
+        .filter_map(|mapping| Some((mapping.device_name()?, mapping.ebs()?)))
+        .filter(|(_, ebs)| !leaving.contains(&ebs.status))
+        .filter_map(|(device, ebs)| Some((device, ebs.volume_id()?)))
         .filter(|(_, id)| ours(id))
         .map(|(device, id)| (device.to_string(), id.to_string()))
         .collect()
