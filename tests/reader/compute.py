@@ -14,7 +14,8 @@ def volumes(aws):
             tagged(
                 volume,
                 id=volume["VolumeId"],
-                zone=volume["AvailabilityZone"],
+                # A worker is in whichever zone its group has chosen.
+                zone=volume["AvailabilityZone"] if ADDRESS in tags(volume) else "",
                 size_gib=volume["Size"],
                 type=volume["VolumeType"],
                 encrypted=volume["Encrypted"],

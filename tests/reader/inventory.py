@@ -18,6 +18,7 @@ ID = re.compile(
     r"\b(?:(?:vpc|subnet|igw|rtb|sg|sgr|eni|eipalloc|eipassoc|vol|lt|i|fs|fsap|fsmt)-[0-9a-f]{8,}"
     r"|(?:ns|srv)-[0-9a-z]{8,32})\b"
 )
+HASH = re.compile(r"sha256=[0-9a-f]{64}")
 
 
 def named(found):
@@ -40,10 +41,14 @@ def replaced(value, names):
     if isinstance(value, dict):
         return {replaced(key, names): replaced(item, names) for key, item in value.items()}
     if isinstance(value, list):
-        return [replaced(item, names) for item in value]
+        items = [replaced(item, names) for item in value]
+        # What the reader sorted by id must be sorted by name.
+        return sorted(items, key=lambda item: json.dumps(item, sort_keys=True)) if items != value else items
     if not isinstance(value, str):
         return value
-    text = ID.sub(lambda match: names.get(match[0], match[0].split("-")[0] + "-?"), value)
+    # The hash of a text that holds ids differs as they do.
+    text = HASH.sub("sha256=?", value)
+    text = ID.sub(lambda match: names.get(match[0], match[0].split("-")[0] + "-?"), text)
     for known, name in names.items():
         if known[0].isdigit() and known in text:
             text = text.replace(known, name)
@@ -62,6 +67,9 @@ def comparable(found):
                 template["Version"] = "newest"
         for one in kinds.get("launch-template", []):
             del one["newest"]
+        for one in kinds.get("parameter", []):
+            if one["id"].endswith("/applied"):
+                one["value"] = ""  # the revision, which is the run's
     names = named(found)
     result = {}
     for region, kinds in found.items():

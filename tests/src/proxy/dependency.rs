@@ -126,15 +126,14 @@ impl World<'_> {
             .then(|| Refusal::new("ServiceAlreadyExists", format!("Service {name} already exists")))
     }
 
-    /// The services of a namespace; the emulator does not filter them.
+    /// The services of a namespace; the emulator ignores filters, so they are
+    /// picked here.
     async fn services(&self, namespace: &str) -> Vec<serde_json::Value> {
-        let filter = serde_json::json!({"MaxResults": 100, "Filters":
-            [{"Name": "NAMESPACE_ID", "Values": [namespace], "Condition": "EQ"}]});
-        let Some(found) = self.upstream.ask_cloud_map(self.call, "ListServices", &filter).await
-        else {
-            return Vec::new();
-        };
-        found["Services"].as_array().cloned().unwrap_or_default()
+        let all = serde_json::json!({"MaxResults": 100});
+        let found = self.upstream.ask_cloud_map(self.call, "ListServices", &all).await;
+        let services = found.and_then(|found| found["Services"].as_array().cloned());
+        let of = |service: &serde_json::Value| service["NamespaceId"] == namespace;
+        services.unwrap_or_default().into_iter().filter(of).collect()
     }
 
     /// Interfaces that a filter finds, without those of terminated instances,

@@ -3,4 +3,9 @@
 // The whole crate is a test; clippy only sees that of the test functions.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod dying;
+mod fidelity;
+mod isolation;
+mod protection;
 mod proxy;
+mod serve;
