@@ -20,7 +20,7 @@ use crate::tags;
 mod aspects;
 mod contents;
 
-/// The region's bucket: seven calls where it exists, one where it does not.
+/// The region's bucket: six calls where it exists, one where it does not.
 pub(crate) async fn list(clients: &Clients) -> Result<Listing, CloudError> {
     let name = clients.site.bucket(&clients.region);
     let mut listing = Listing::default();

@@ -149,4 +149,6 @@ async fn an_empty_account_has_nothing_and_no_gaps() {
     let there = Backdrop::new().await;
     let state = look(&there.aws).await;
     assert_eq!((state.objects, state.gaps), (vec![], vec![]));
+    let calls = there.aws.stats().by_operation;
+    assert!(calls.values().all(|times| *times == 1), "one call a kind: {calls:?}");
 }
