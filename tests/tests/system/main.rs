@@ -8,4 +8,5 @@ mod fidelity;
 mod isolation;
 mod protection;
 mod proxy;
+mod rooms;
 mod serve;

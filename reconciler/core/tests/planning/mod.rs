@@ -1,5 +1,7 @@
 //! Planning, on a cloud in memory: what is made, left alone, refused.
 
+mod properties;
+
 use std::collections::BTreeSet;
 
 use lyceum_core::address::{Address, refs_in_value};
