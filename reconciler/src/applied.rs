@@ -2,7 +2,7 @@
 //! in its parameter `applied`, so that losing this machine loses nothing. It
 //! tells a change of the manifest from drift.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,7 +12,7 @@ use lyceum_core::desired::{Inputs, Resource, desired};
 use lyceum_core::kind::Body;
 use lyceum_core::manifest::{Manifests, load};
 use lyceum_core::observed::{Object, ObservedState};
-use lyceum_core::plan::kept;
+use lyceum_core::plan::{Action, Blocked, Plan, kept};
 use lyceum_core::site::Site;
 
 use crate::source::Git;
@@ -21,34 +21,81 @@ use crate::source::Git;
 /// each at another.
 const REMEMBERED: usize = 256;
 
-/// The revision a cluster had in full, 40 hex digits; none when never.
-pub fn recorded(observed: &ObservedState, cluster: &str) -> Option<String> {
+/// Addresses named as left out; more than these and the revision is not
+/// recorded. A parameter holds 4,096 characters.
+const LEFT_OUT: usize = 40;
+
+/// What a cluster had in full.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recorded {
+    /// The revision, 40 hex digits.
+    pub revision: String,
+    /// What could not be made, such as a record without a zone: it was never
+    /// there, and is not drift when it can be made.
+    pub without: BTreeSet<String>,
+}
+
+impl Recorded {
+    /// As it stands in the parameter: `<revision> without a/b/c d/e/f`.
+    fn text(&self) -> String {
+        let without: Vec<&str> = self.without.iter().map(String::as_str).collect();
+        if without.is_empty() {
+            self.revision.clone()
+        } else {
+            format!("{} without {}", self.revision, without.join(" "))
+        }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let mut words = text.split_whitespace();
+        let revision = words.next()?.to_string();
+        let commit = revision.len() == 40 && revision.chars().all(|c| c.is_ascii_hexdigit());
+        let without = words.skip(1).map(str::to_string).collect();
+        commit.then_some(Self { revision, without })
+    }
+}
+
+/// What a cluster had in full; none when it never had.
+pub fn recorded(observed: &ObservedState, cluster: &str) -> Option<Recorded> {
     let object = parameter(observed, cluster)?;
     let Body::Parameter(parameter) = &object.body else { return None };
     let text = if parameter.value.is_empty() { &parameter.seed } else { &parameter.value };
-    let commit = text.len() == 40 && text.chars().all(|c| c.is_ascii_hexdigit());
-    commit.then(|| text.clone())
+    Recorded::parse(text)
 }
 
-/// Records that a cluster has a revision in full; no call when it says so
-/// already. A cluster without its parameter has not got it in full.
+/// Records what a cluster has in full; no call when it says so already. A
+/// cluster without its parameter has not got it in full.
 pub async fn record(
     cloud: &impl Cloud,
     observed: &ObservedState,
     cluster: &str,
-    revision: &str,
+    record: &Recorded,
 ) -> Result<(), CloudError> {
-    if recorded(observed, cluster).as_deref() == Some(revision) {
+    if recorded(observed, cluster).as_ref() == Some(record) || record.without.len() > LEFT_OUT {
         return Ok(());
     }
     let Some(object) = parameter(observed, cluster) else { return Ok(()) };
     let Body::Parameter(parameter) = &object.body else { return Ok(()) };
     let mut parameter = parameter.clone();
-    parameter.value = revision.into();
+    parameter.value = record.text();
     let (address, region) = (object.address.clone(), object.region.clone());
     let body = Body::Parameter(parameter);
     let after = Resource { address, region, tags: BTreeMap::new(), body };
     cloud.update(object, &after).await.map(drop)
+}
+
+/// What a plan with nothing left to change leaves a scope with: its revision in
+/// full but for what cannot be made. None while something waits for consent or
+/// cannot be seen: that is still to come.
+pub fn in_full(plan: &Plan, scope: &str, revision: &str) -> Option<Recorded> {
+    let plan = plan.scopes.get(scope)?;
+    let to_come = |blocked: &Blocked| matches!(blocked.action, Action::Update | Action::Replace);
+    if !plan.gaps.is_empty() || plan.blocked.iter().any(to_come) {
+        return None;
+    }
+    let blocked = plan.blocked.iter().filter(|blocked| blocked.action == Action::Create);
+    let without = blocked.map(|blocked| blocked.address.clone()).collect();
+    Some(Recorded { revision: revision.into(), without })
 }
 
 /// What the applied revisions desired, from the repository's history.
@@ -75,11 +122,14 @@ impl History {
     ) -> BTreeMap<String, BTreeMap<Address, Resource>> {
         let mut scopes: BTreeMap<String, BTreeMap<Address, Resource>> = BTreeMap::new();
         for name in manifests.clusters.keys() {
-            let revision = recorded(observed, name);
-            let Some(before) = revision.and_then(|revision| self.at(&revision)) else { continue };
+            let Some(record) = recorded(observed, name) else { continue };
+            let Some(before) = self.at(&record.revision) else { continue };
             let before = only(&before, name);
             let inputs = Inputs::new(&before, None, observed);
             for (address, resource) in desired(&before, site, &inputs).resources {
+                if record.without.contains(&address.to_string()) {
+                    continue;
+                }
                 let scope = scopes.entry(address.scope().to_string()).or_default();
                 scope.entry(address).or_insert(resource);
             }
@@ -122,4 +172,19 @@ pub fn only(manifests: &Manifests, cluster: &str) -> Manifests {
 
 fn parameter<'a>(observed: &'a ObservedState, cluster: &str) -> Option<&'a Object> {
     kept(observed, &Address::new(cluster, "parameter", "applied"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_recorded_survives_its_text() {
+        let full = Recorded { revision: "a".repeat(40), ..Recorded::default() };
+        assert_eq!(Recorded::parse(&full.text()), Some(full.clone()));
+        let without = Recorded { without: ["geo/record/hub".into()].into(), ..full };
+        assert_eq!(Recorded::parse(&without.text()), Some(without));
+        assert_eq!(Recorded::parse("none"), None);
+        assert_eq!(Recorded::parse(""), None);
+    }
 }

@@ -21,7 +21,7 @@ use lyceum_core::observed::ObservedState;
 use lyceum_core::plan::{Plan, PlanContext, Policy, plan};
 use lyceum_core::site::Site;
 
-use crate::applied::History;
+use crate::applied::{History, Recorded, in_full, record};
 use crate::controller::aws_options;
 use crate::source::Git;
 
@@ -118,9 +118,9 @@ impl<C: Cloud> Road<C> {
     pub async fn record(&self, look: &Look) -> Vec<(String, CloudError)> {
         let Some(revision) = self.declared.commit() else { return Vec::new() };
         let mut failed = Vec::new();
-        for name in self.declared.manifests.clusters.keys().filter(|name| settled(look, name)) {
-            let recorded =
-                crate::applied::record(&self.cloud, &look.observed, name, revision).await;
+        for name in self.declared.manifests.clusters.keys() {
+            let Some(full) = settled(look, name, revision) else { continue };
+            let recorded = record(&self.cloud, &look.observed, name, &full).await;
             failed.extend(recorded.err().map(|error| (name.clone(), error)));
         }
         failed
@@ -174,12 +174,16 @@ fn known_scopes<'a>(desired: &'a DesiredState, observed: &'a ObservedState) -> B
         .collect()
 }
 
-/// Whether a cluster was looked at and nothing of it is left to do.
-fn settled(look: &Look, cluster: &str) -> bool {
+/// What a cluster that was looked at has in full; none while anything is left
+/// to do.
+fn settled(look: &Look, cluster: &str, revision: &str) -> Option<Recorded> {
     let suspended = look.desired.scopes.get(cluster).is_none_or(|policy| policy.suspend);
     let destroyed = look.context.policy.destroy.contains(cluster);
     let changes = look.plan.scopes.get(cluster).is_none_or(|scope| !scope.changes.is_empty());
-    !suspended && !destroyed && !changes && crate::controller::in_full(&look.plan, cluster)
+    if suspended || destroyed || changes {
+        return None;
+    }
+    in_full(&look.plan, cluster, revision)
 }
 
 fn now() -> i64 {

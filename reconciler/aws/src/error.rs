@@ -2,7 +2,6 @@
 
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
-use aws_smithy_types::error::display::DisplayErrorContext;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_smithy_types::error::operation::BuildError;
 use lyceum_core::cloud::{Class, CloudError};
@@ -162,7 +161,7 @@ where
     let code = error.code().unwrap_or_default().to_string();
     let message = match error.message() {
         Some(message) if !message.is_empty() => message.to_string(),
-        _ => DisplayErrorContext(error).to_string(),
+        _ => chain(error),
     };
     let class = match error {
         SdkError::ConstructionFailure(_) => Class::Invalid,
@@ -189,6 +188,27 @@ pub(crate) fn found<T>(answer: Result<T, CloudError>) -> Result<Option<T>, Cloud
 /// A request that lacks something the service asks for.
 pub(crate) fn incomplete(error: BuildError) -> CloudError {
     CloudError::new(Class::Invalid, "request", error.to_string())
+}
+
+/// The longest chain of causes that is told.
+const LONGEST: usize = 300;
+
+/// An error and its causes in one line; the SDK's own rendering is a dump.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut told = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if !told.contains(&text) {
+            told.push_str(": ");
+            told.push_str(&text);
+        }
+        cause = error.source();
+    }
+    match told.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &told[..end]),
+        None => told,
+    }
 }
 
 fn by_code(code: &str) -> Option<Class> {

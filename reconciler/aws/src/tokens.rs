@@ -15,7 +15,6 @@ use lyceum_core::address::Address;
 use lyceum_core::cloud::{Class, CloudError};
 use lyceum_core::desired::Resource;
 use lyceum_core::site::{Site, digest};
-use serde_json::{Value, json};
 
 use crate::calls::{VISIBLE, until};
 
@@ -37,7 +36,7 @@ where
     A: Future<Output = Result<Option<T>, CloudError>>,
 {
     for life in 0..LIVES {
-        match attempt(of_resource(&site.source, resource, life)).await {
+        match attempt(token(&site.source, resource, life)).await {
             Ok(Some(made)) => return Ok(made),
             Ok(None) => {}
             Err(error) if used_up(&error) => {}
@@ -79,17 +78,18 @@ where
     }
 }
 
-/// The token of a life of the object at `address` with these attributes: 64 hex
-/// digits, the most that services take.
-pub(crate) fn token(source: &str, address: &Address, attributes: &Value, life: u32) -> String {
-    digest(&format!("{source}\n{address}\n{attributes}\n{life}"))
+/// The token of a life of a resource: 64 hex digits, the most that services
+/// take.
+pub(crate) fn token(source: &str, resource: &Resource, life: u32) -> String {
+    let tags: Vec<_> = resource.tags.iter().collect();
+    let body = resource.body.attributes();
+    digest(&format!("{source}\n{}\n{body}\n{tags:?}\n{life}", resource.address))
 }
 
-/// A request carries the tags as well: they are part of what it is.
-fn of_resource(source: &str, resource: &Resource, life: u32) -> String {
-    let mut attributes = resource.body.attributes();
-    attributes["tags"] = json!(resource.tags);
-    token(source, &resource.address, &attributes, life)
+/// The token of whatever stands at an address, however it is made: of what
+/// holds data there is one, not one for each way to write it down.
+pub(crate) fn of_address(source: &str, address: &Address) -> String {
+    digest(&format!("{source}\n{address}"))
 }
 
 fn used_up(error: &CloudError) -> bool {
@@ -122,14 +122,12 @@ mod tests {
 
     #[test]
     fn a_token_is_the_same_for_the_same_life_of_the_same_thing_only() {
-        let first = of_resource("a", &volume(1), 0);
-        assert_eq!(first, of_resource("a", &volume(1), 0));
+        let first = token("a", &volume(1), 0);
+        assert_eq!(first, token("a", &volume(1), 0));
         assert_eq!((first.len(), first.is_ascii()), (64, true));
-        for other in [
-            of_resource("a", &volume(1), 1),
-            of_resource("a", &volume(2), 0),
-            of_resource("b", &volume(1), 0),
-        ] {
+        for other in
+            [token("a", &volume(1), 1), token("a", &volume(2), 0), token("b", &volume(1), 0)]
+        {
             assert_ne!(first, other);
         }
     }

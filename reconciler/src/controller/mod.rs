@@ -28,7 +28,6 @@ use crate::applied::History;
 
 pub use commit::{Commit, Commits, Follow, NoCommit};
 use look::Looks;
-pub(crate) use scope::in_full;
 pub use serve::{Serve, ServeError, aws_options, serve};
 
 /// How long the end waits for calls in flight.

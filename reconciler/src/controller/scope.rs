@@ -7,13 +7,13 @@ use lyceum_core::cloud::{Cloud, CloudError};
 use lyceum_core::desired::{Inputs, desired};
 use lyceum_core::manifest::Manifests;
 use lyceum_core::observed::ObservedState;
-use lyceum_core::plan::{Action, Blocked, Change, Plan, PlanContext, Policy, StepAction, plan};
+use lyceum_core::plan::{Change, Plan, PlanContext, Policy, StepAction, plan};
 use lyceum_core::report::{Next, Outcome, Report};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::{Commit, Shared};
-use crate::applied::record;
+use crate::applied::{Recorded, in_full, record};
 use crate::execute::{self, Progress, execute, pause_before_next};
 
 /// The longest pause between two tries.
@@ -79,8 +79,10 @@ async fn pass<C: Cloud>(
     say(scope, &plan);
     let options = execute::Options { parallel: commit.parallel(), stop: stop.clone() };
     let report = execute(&plan, &observed, &*shared.cloud, &options, &Log).await;
-    if report.outcomes.is_empty() && !*stop.borrow() && in_full(&plan, scope) {
-        settle(shared, scope, commit, &observed).await;
+    if report.outcomes.is_empty() && !*stop.borrow() {
+        if let Some(full) = in_full(&plan, scope, &commit.revision) {
+            settle(shared, (scope, commit), &observed, &full).await;
+        }
     } else if !report.outcomes.is_empty() {
         shared.progress.send_modify(|count| *count += 1);
         tell(scope, commit, &report);
@@ -118,28 +120,17 @@ fn planned<C>(
 /// Everything is as it should be: the cluster has this revision.
 async fn settle<C: Cloud>(
     shared: &Shared<C>,
-    scope: &str,
-    commit: &Commit,
+    (scope, commit): (&str, &Commit),
     observed: &ObservedState,
+    full: &Recorded,
 ) {
     if commit.manifests.clusters.get(scope).is_none_or(|one| one.cluster.spec.suspend) {
         return;
     }
-    match record(&*shared.cloud, observed, scope, &commit.revision).await {
+    match record(&*shared.cloud, observed, scope, full).await {
         Ok(()) => tracing::info!(cluster = scope, revision = commit.revision, "converged"),
         Err(error) => tracing::warn!(cluster = scope, %error, "cannot record the revision"),
     }
-}
-
-/// Whether a scope with nothing left to change has its revision in full: what
-/// waits for consent, or cannot be seen, is still to come.
-pub(crate) fn in_full(plan: &Plan, scope: &str) -> bool {
-    plan.scopes.get(scope).is_some_and(|plan| {
-        let to_come = |blocked: &&Blocked| {
-            blocked.id.is_some() && matches!(blocked.action, Action::Update | Action::Replace)
-        };
-        plan.gaps.is_empty() && !plan.blocked.iter().any(|blocked| to_come(&blocked))
-    })
 }
 
 /// The manifests a scope's plan depends on: its own cluster; of a region all.

@@ -35,7 +35,7 @@ fn of_scope(name: &str, declared: &DeclaredManifests, look: &Look) -> ClusterSta
         region: region(name, look),
         suspended: scope.suspended,
         declared: look.desired.scopes.contains_key(name),
-        applied: recorded(&look.observed, name),
+        applied: recorded(&look.observed, name).map(|full| full.revision),
         current: scope.changes.is_empty() && scope.blocked.is_empty() && scope.gaps.is_empty(),
         changes: scope.changes.len(),
         drift: scope.changes.iter().filter(|change| drifted(change)).count() + scope.reported.len(),

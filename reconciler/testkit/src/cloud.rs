@@ -15,6 +15,10 @@ use lyceum_core::observed::{Image, Object, ObservedState, Surroundings};
 use lyceum_core::site::{Site, TAG_CREATED, TAG_OWNER, TAG_SOURCE};
 use serde_json::Value;
 
+/// Kinds whose id is their name.
+const KNOWN_BY_NAME: &[&str] =
+    &["role", "instance-profile", "scaling-group", "alarm", "event-rule", "bucket"];
+
 /// A cloud in memory.
 #[derive(Debug)]
 pub struct FakeCloud {
@@ -69,14 +73,14 @@ impl FakeCloud {
         self.lock().log.clone()
     }
 
-    /// Every object by id, foreign ones included.
+    /// Every object by region, kind and id, foreign ones included.
     pub fn objects(&self) -> BTreeMap<String, Object> {
         self.lock().objects.clone()
     }
 
     /// Puts an object there, whoever's it is.
     pub fn put(&self, object: Object) {
-        self.lock().objects.insert(object.id.clone(), object);
+        self.lock().objects.insert(key(&object), object);
     }
 
     /// Changes an object behind everybody's back; false when it is not there.
@@ -151,13 +155,19 @@ impl State {
         if let Some(name) = attributes.get("name").and_then(Value::as_str)
             && kind != "discovery-service"
             && self.objects.values().any(|object| {
-                object.address.kind() == kind && object.body.attributes()["name"] == name
+                object.address.kind() == kind
+                    && object.region == resource.region
+                    && object.body.attributes()["name"] == name
             })
         {
             return Err(CloudError::new(Class::Exists, "create", format!("{name} exists")));
         }
         self.made += 1;
-        let id = format!("{kind}-{:04}", self.made);
+        // As in AWS, where some kinds are known by their names alone.
+        let id = match attributes.get("name").and_then(Value::as_str) {
+            Some(name) if KNOWN_BY_NAME.contains(&kind) => name.to_string(),
+            _ => format!("{kind}-{:04}", self.made),
+        };
         let mut tags = resource.tags.clone();
         tags.insert(TAG_CREATED.into(), format!("2026-01-01T00:00:00.{:06}Z", self.made));
         let outputs = outputs(&id, &attributes, 1);
@@ -175,14 +185,14 @@ impl State {
             tags,
             body,
         };
-        self.objects.insert(id, object);
+        self.objects.insert(key(&object), object);
         Ok(outputs)
     }
 
     fn update(&mut self, before: &Object, after: &Resource) -> Result<Outputs, CloudError> {
         self.check(after)?;
         let gone = || CloudError::new(Class::NotFound, "update", before.id.clone());
-        let object = self.objects.get_mut(&before.id).ok_or_else(gone)?;
+        let object = self.objects.get_mut(&key(before)).ok_or_else(gone)?;
         object.tags.extend(after.tags.clone());
         object.body = after.body.clone();
         if let Some(version) = object.outputs.get_mut("version") {
@@ -193,14 +203,12 @@ impl State {
     }
 
     fn delete(&mut self, object: &Object) -> Result<(), CloudError> {
-        let refers = |other: &&Object| {
-            other.id != object.id && mentions(&other.body.attributes(), &object.id)
-        };
+        let refers = |other: &&Object| key(other) != key(object) && refers(other, object);
         if let Some(user) = self.objects.values().find(refers) {
             let message = format!("{} is used by {}", object.id, user.address);
             return Err(CloudError::new(Class::NotYet, "delete", message));
         }
-        self.objects.remove(&object.id);
+        self.objects.remove(&key(object));
         Ok(())
     }
 
@@ -215,7 +223,7 @@ impl State {
         let dangling = texts(&attributes).into_iter().find(|text| {
             let (kind, number) = text.rsplit_once('-').unwrap_or_default();
             let is_id = kinds.contains(kind) && number.len() == 4 && number.parse::<u32>().is_ok();
-            is_id && !self.objects.contains_key(text)
+            is_id && !self.objects.values().any(|object| object.id == *text)
         });
         match dangling {
             Some(id) => Err(CloudError::new(Class::NotFound, "check", id)),
@@ -235,8 +243,17 @@ fn outputs(id: &str, attributes: &Value, version: u64) -> Outputs {
     ])
 }
 
-fn mentions(value: &Value, id: &str) -> bool {
-    texts(value).iter().any(|text| text == id)
+/// Whether an attribute of `object` that refers to `other`'s kind names it.
+fn refers(object: &Object, other: &Object) -> bool {
+    let attributes = object.body.attributes();
+    object.facts().refers.iter().any(|(attribute, kind)| {
+        *kind == other.address.kind()
+            && attributes.get(*attribute).is_some_and(|value| texts(value).contains(&other.id))
+    })
+}
+
+fn key(object: &Object) -> String {
+    format!("{} {} {}", object.region, object.address.kind(), object.id)
 }
 
 fn texts(value: &Value) -> Vec<String> {

@@ -34,7 +34,7 @@ pub(crate) async fn create(
 ) -> Result<Outputs, CloudError> {
     let tags = efs::build(&tags::at_creation(resource))?;
     let directory = directory(want)?;
-    let token = token(&clients.site.source, &resource.address, &resource.body.attributes(), 0);
+    let token = token(&clients.site.source, resource, 0);
     let made = clients
         .calls
         .send(Call::once("efs", "CreateAccessPoint"), || {

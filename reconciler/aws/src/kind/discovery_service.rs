@@ -22,6 +22,8 @@ use crate::{cloud_map, marker, tags};
 
 /// The attribute of an instance that holds its address.
 const ADDRESS: &str = "AWS_INSTANCE_IPV4";
+/// Registrations of one id that are taken away at most; AWS keeps one.
+const REGISTRATIONS: usize = 10;
 
 /// Every service of our owner; a call more for the instances of each.
 pub(crate) async fn list(clients: &Clients) -> Result<Listing, CloudError> {
@@ -64,7 +66,7 @@ pub(crate) async fn create(
         .dns_records(record(want)?)
         .build()
         .map_err(incomplete)?;
-    let token = token(&clients.site.source, &resource.address, &resource.body.attributes(), 0);
+    let token = token(&clients.site.source, resource, 0);
     let made = clients
         .calls
         .send(Call::once("servicediscovery", "CreateService"), || {
@@ -212,12 +214,7 @@ async fn write_instances(
     want: &BTreeMap<String, String>,
 ) -> Result<(), CloudError> {
     for id in seen.keys().filter(|id| !want.contains_key(*id)) {
-        let call = Call::repeatable("servicediscovery", "DeregisterInstance");
-        let send =
-            || clients.discovery.deregister_instance().service_id(service).instance_id(id).send();
-        let answer = found(clients.calls.send(call, send).await)?;
-        let operation = answer.as_ref().and_then(|answer| answer.operation_id());
-        cloud_map::finished(clients, "servicediscovery:DeregisterInstance", operation).await?;
+        deregister(clients, service, id).await?;
     }
     for (id, address) in want.iter().filter(|(id, address)| seen.get(*id) != Some(address)) {
         let call = Call::repeatable("servicediscovery", "RegisterInstance");
@@ -228,6 +225,19 @@ async fn write_instances(
         let answer = clients.calls.send(call, send).await?;
         let operation = answer.operation_id();
         cloud_map::finished(clients, "servicediscovery:RegisterInstance", operation).await?;
+    }
+    Ok(())
+}
+
+/// Until it is not there: some endpoints keep every registration of an id.
+async fn deregister(clients: &Clients, service: &str, id: &str) -> Result<(), CloudError> {
+    for _ in 0..REGISTRATIONS {
+        let call = Call::repeatable("servicediscovery", "DeregisterInstance");
+        let send =
+            || clients.discovery.deregister_instance().service_id(service).instance_id(id).send();
+        let Some(answer) = found(clients.calls.send(call, send).await)? else { break };
+        let operation = answer.operation_id();
+        cloud_map::finished(clients, "servicediscovery:DeregisterInstance", operation).await?;
     }
     Ok(())
 }

@@ -1,12 +1,7 @@
 //! EFS file systems with their mount targets, lifecycle and backup policy.
-//!
-//! A mount target does not list its security groups; its network interface
-//! does, and one list reads the interfaces of all file systems.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use aws_sdk_ec2::types::Filter;
 use aws_sdk_efs::types::{
     BackupPolicy, FileSystemDescription, LifeCycleState, LifecyclePolicy, MountTargetDescription,
     PerformanceMode, Status, ThroughputMode, TransitionToIaRules,
@@ -17,20 +12,18 @@ use lyceum_core::desired::Resource;
 use lyceum_core::kind::FileSystem;
 use lyceum_core::observed::Object;
 
+use self::mount_targets::Groups;
 use crate::calls::{Call, each, made_or_found, until};
 use crate::claim::{Claim, Found, Listing, claim};
 use crate::clients::Clients;
 use crate::error::{found, incomplete};
-use crate::tokens::token;
+use crate::tokens::of_address;
 use crate::{efs, tags};
+
+mod mount_targets;
 
 /// How long a file system or a mount target may take to come or go.
 const CHANGE: Duration = Duration::from_secs(300);
-/// Interfaces asked for in one call: as many values as a filter takes.
-const INTERFACES: usize = 200;
-
-type MountTargets = BTreeMap<String, BTreeSet<String>>;
-
 /// Every file system of our owner; three calls more for each.
 pub(crate) async fn list(clients: &Clients) -> Result<Listing, CloudError> {
     let mut listing = Listing::default();
@@ -54,9 +47,9 @@ pub(crate) async fn list(clients: &Clients) -> Result<Listing, CloudError> {
         }
     }
     let targets = whole.iter().flat_map(|(.., children)| &children.targets);
-    let groups = groups(clients, targets).await?;
+    let interfaces = mount_targets::interfaces(clients, targets).await?;
     for (address, found, children) in whole {
-        match children.mount_targets(clients, &groups).await {
+        match mount_targets::by_subnet(clients, &children.targets, &interfaces).await {
             Ok(targets) => {
                 listing.push(address, &clients.region, read(found, &children, targets))
             }
@@ -73,7 +66,7 @@ pub(crate) async fn create(
     want: &FileSystem,
 ) -> Result<Outputs, CloudError> {
     let tags = efs::build(&tags::at_creation(resource))?;
-    let token = token(&clients.site.source, &resource.address, &resource.body.attributes(), 0);
+    let token = of_address(&clients.site.source, &resource.address);
     let throughput = Some(want.throughput_mode.as_str()).filter(|mode| !mode.is_empty());
     let made = clients
         .calls
@@ -116,8 +109,8 @@ pub(crate) async fn delete(
     object: &Object,
     _seen: &FileSystem,
 ) -> Result<(), CloudError> {
-    let targets = mount_targets(clients, &object.id).await?;
-    remove_targets(clients, &object.id, &targets).await?;
+    let targets = mount_targets::present(clients, &object.id).await?;
+    mount_targets::remove(clients, &object.id, &targets).await?;
     clients
         .calls
         .send(Call::repeatable("efs", "DeleteFileSystem"), || {
@@ -155,32 +148,11 @@ struct Children {
     targets: Vec<MountTargetDescription>,
 }
 
-impl Children {
-    /// Subnet to security groups. A target whose interface was not listed (it
-    /// is being made) is asked for itself.
-    async fn mount_targets(
-        &self,
-        clients: &Clients,
-        groups: &MountTargets,
-    ) -> Result<MountTargets, CloudError> {
-        let mut found = MountTargets::new();
-        for target in &self.targets {
-            let listed = target.network_interface_id().and_then(|id| groups.get(id));
-            let groups = match listed {
-                Some(groups) => groups.clone(),
-                None => groups_of(clients, &target.mount_target_id).await?,
-            };
-            found.insert(target.subnet_id.clone(), groups);
-        }
-        Ok(found)
-    }
-}
-
 async fn children(clients: &Clients, id: &str) -> Result<Children, CloudError> {
     let (transition_to_ia_days, backup, targets) = tokio::try_join!(
         read_lifecycle(clients, id),
         read_backup(clients, id),
-        mount_targets(clients, id),
+        mount_targets::present(clients, id),
     )?;
     Ok(Children { transition_to_ia_days, backup, targets })
 }
@@ -188,7 +160,7 @@ async fn children(clients: &Clients, id: &str) -> Result<Children, CloudError> {
 fn read(
     found: FileSystemDescription,
     children: &Children,
-    mount_targets: MountTargets,
+    mount_targets: Groups,
 ) -> Found {
     let throughput = found.throughput_mode.map(|mode| mode.as_str().to_string());
     let body = FileSystem {
@@ -236,74 +208,6 @@ async fn read_backup(clients: &Clients, id: &str) -> Result<bool, CloudError> {
     Ok(policy.is_some_and(|policy| matches!(policy.status, Status::Enabled | Status::Enabling)))
 }
 
-/// Mount targets that are not about to go.
-async fn mount_targets(
-    clients: &Clients,
-    id: &str,
-) -> Result<Vec<MountTargetDescription>, CloudError> {
-    let going = [LifeCycleState::Deleting, LifeCycleState::Deleted];
-    let all = all_mount_targets(clients, id).await?;
-    Ok(all.into_iter().filter(|target| !going.contains(&target.life_cycle_state)).collect())
-}
-
-async fn all_mount_targets(
-    clients: &Clients,
-    id: &str,
-) -> Result<Vec<MountTargetDescription>, CloudError> {
-    clients
-        .calls
-        .pages(
-            Call::read("efs", "DescribeMountTargets"),
-            |marker| {
-                let request = clients.efs.describe_mount_targets().file_system_id(id);
-                request.max_items(100).set_marker(marker).send()
-            },
-            |page| (page.mount_targets.unwrap_or_default(), page.next_marker),
-        )
-        .await
-}
-
-/// Network interface to security groups, for all these mount targets.
-async fn groups<'a>(
-    clients: &Clients,
-    targets: impl Iterator<Item = &'a MountTargetDescription>,
-) -> Result<MountTargets, CloudError> {
-    let ids: Vec<String> =
-        targets.filter_map(|target| target.network_interface_id.clone()).collect();
-    let mut found = MountTargets::new();
-    for some in ids.chunks(INTERFACES) {
-        let these =
-            Filter::builder().name("network-interface-id").set_values(Some(some.to_vec())).build();
-        let listed = clients
-            .calls
-            .pages(
-                Call::read("ec2", "DescribeNetworkInterfaces"),
-                |token| {
-                    let request = clients.ec2.describe_network_interfaces();
-                    request.filters(these.clone()).set_next_token(token).send()
-                },
-                |page| (page.network_interfaces.unwrap_or_default(), page.next_token),
-            )
-            .await?;
-        for interface in listed {
-            let groups = interface.groups().iter().filter_map(|group| group.group_id.clone());
-            let groups = groups.collect();
-            found.insert(interface.network_interface_id.unwrap_or_default(), groups);
-        }
-    }
-    Ok(found)
-}
-
-async fn groups_of(clients: &Clients, target: &str) -> Result<BTreeSet<String>, CloudError> {
-    let answer = clients
-        .calls
-        .send(Call::read("efs", "DescribeMountTargetSecurityGroups"), || {
-            clients.efs.describe_mount_target_security_groups().mount_target_id(target).send()
-        })
-        .await?;
-    Ok(answer.security_groups.into_iter().collect())
-}
-
 /// The file system of this token that carries our address.
 async fn ours(
     clients: &Clients,
@@ -342,7 +246,7 @@ async fn write(
         write_lifecycle(clients, id, want.transition_to_ia_days).await?;
     }
     if seen.mount_targets != want.mount_targets {
-        write_targets(clients, id, &seen.mount_targets, &want.mount_targets).await?;
+        mount_targets::write(clients, id, &seen.mount_targets, &want.mount_targets).await?;
     }
     if seen.backup != want.backup {
         write_backup(clients, id, want.backup).await?;
@@ -384,94 +288,3 @@ async fn write_backup(clients: &Clients, id: &str, on: bool) -> Result<(), Cloud
         .map(drop)
 }
 
-/// One at a time: EFS refuses two changes of one file system at once. What is
-/// not wanted goes first, for a zone has room for one.
-async fn write_targets(
-    clients: &Clients,
-    id: &str,
-    seen: &MountTargets,
-    want: &MountTargets,
-) -> Result<(), CloudError> {
-    let (keep, extra): (Vec<_>, Vec<_>) = mount_targets(clients, id)
-        .await?
-        .into_iter()
-        .partition(|target| want.contains_key(&target.subnet_id));
-    remove_targets(clients, id, &extra).await?;
-    for (subnet, groups) in want.iter().filter(|(subnet, it)| seen.get(*subnet) != Some(it)) {
-        match keep.iter().find(|target| target.subnet_id == *subnet) {
-            Some(target) => write_groups(clients, &target.mount_target_id, groups).await?,
-            None => make_target(clients, id, subnet, groups).await?,
-        }
-    }
-    Ok(())
-}
-
-async fn remove_targets(
-    clients: &Clients,
-    id: &str,
-    targets: &[MountTargetDescription],
-) -> Result<(), CloudError> {
-    for target in targets {
-        let call = Call::repeatable("efs", "DeleteMountTarget");
-        let send =
-            || clients.efs.delete_mount_target().mount_target_id(&target.mount_target_id).send();
-        found(clients.calls.send(call, send).await)?;
-    }
-    if targets.is_empty() {
-        return Ok(());
-    }
-    until("efs:DescribeMountTargets", CHANGE, || async {
-        let there = found(all_mount_targets(clients, id).await)?.unwrap_or_default();
-        let left = there.iter().any(|it| targets.iter().any(|gone| same(gone, it)));
-        Ok((!left).then_some(()))
-    })
-    .await
-}
-
-fn same(one: &MountTargetDescription, other: &MountTargetDescription) -> bool {
-    one.mount_target_id == other.mount_target_id
-}
-
-async fn write_groups(
-    clients: &Clients,
-    target: &str,
-    groups: &BTreeSet<String>,
-) -> Result<(), CloudError> {
-    clients
-        .calls
-        .send(Call::repeatable("efs", "ModifyMountTargetSecurityGroups"), || {
-            let request = clients.efs.modify_mount_target_security_groups();
-            let request = request.mount_target_id(target);
-            request.set_security_groups(Some(groups.iter().cloned().collect())).send()
-        })
-        .await
-        .map(drop)
-}
-
-/// Makes a mount target and waits for it. A subnet has one of a file system at
-/// most: one that is there is taken.
-async fn make_target(
-    clients: &Clients,
-    id: &str,
-    subnet: &str,
-    groups: &BTreeSet<String>,
-) -> Result<(), CloudError> {
-    let made = clients
-        .calls
-        .send(Call::repeatable("efs", "CreateMountTarget"), || {
-            let request = clients.efs.create_mount_target().file_system_id(id).subnet_id(subnet);
-            request.set_security_groups(Some(groups.iter().cloned().collect())).send()
-        })
-        .await
-        .map(drop);
-    let there = |ready: bool| async move {
-        let targets = mount_targets(clients, id).await?;
-        let found = targets.iter().any(|target| {
-            let state = !ready || target.life_cycle_state == LifeCycleState::Available;
-            target.subnet_id == subnet && state
-        });
-        Ok(found.then_some(()))
-    };
-    made_or_found(made, there(false)).await?;
-    until("efs:DescribeMountTargets", CHANGE, || there(true)).await
-}

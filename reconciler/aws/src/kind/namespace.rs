@@ -51,7 +51,7 @@ pub(crate) async fn create(
     let cluster = resource.address.scope();
     let all = tags::at_creation(resource);
     let tags = tags::build(&all, |key, value| Tag::builder().key(key).value(value).build())?;
-    let token = token(&clients.site.source, &resource.address, &resource.body.attributes(), 0);
+    let token = token(&clients.site.source, resource, 0);
     let made = clients
         .calls
         .send(Call::repeatable("servicediscovery", "CreatePrivateDnsNamespace"), || {

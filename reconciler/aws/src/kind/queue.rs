@@ -142,25 +142,22 @@ async fn write(clients: &Clients, url: &str, seen: &Queue, want: &Queue) -> Resu
         .map(drop)
 }
 
-/// The attributes that differ; an empty text takes a policy away.
+/// All attributes where any differs: some endpoints forget the policy that a
+/// request leaves out. An empty text takes a policy away.
 fn attributes(seen: &Queue, want: &Queue) -> HashMap<QueueAttributeName, String> {
-    let policy = match &want.policy {
-        policy if policy.is_null() => String::new(),
-        policy => policy.to_string(),
-    };
+    let owned = |queue: &Queue| Queue { name: String::new(), ..queue.clone() };
+    if owned(seen) == owned(want) {
+        return HashMap::new();
+    }
     let retention = want.retention_seconds.to_string();
-    let all = [
-        (QueueAttributeName::Policy, policy, seen.policy != want.policy),
-        (
-            QueueAttributeName::MessageRetentionPeriod,
-            retention,
-            seen.retention_seconds != want.retention_seconds,
-        ),
-        (
-            QueueAttributeName::SqsManagedSseEnabled,
-            want.encrypted.to_string(),
-            seen.encrypted != want.encrypted,
-        ),
-    ];
-    all.into_iter().filter(|(.., differs)| *differs).map(|(name, value, _)| (name, value)).collect()
+    let mut all = HashMap::from([
+        (QueueAttributeName::MessageRetentionPeriod, retention),
+        (QueueAttributeName::SqsManagedSseEnabled, want.encrypted.to_string()),
+    ]);
+    if !want.policy.is_null() {
+        all.insert(QueueAttributeName::Policy, want.policy.to_string());
+    } else if !seen.policy.is_null() {
+        all.insert(QueueAttributeName::Policy, String::new());
+    }
+    all
 }

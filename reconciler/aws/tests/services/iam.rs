@@ -22,13 +22,21 @@ fn policy(actions: &[&str]) -> Value {
         "Condition": {"StringLike": {"s3:prefix": ["clusters/geo-101/*"]}}}]})
 }
 
+/// A managed policy: the emulator has none of AWS's own.
+async fn managed(there: &Backdrop, name: &str) -> String {
+    let iam = aws_sdk_iam::Client::new(&there.config);
+    let document = policy(&["s3:GetObject"]).to_string();
+    let made = iam.create_policy().policy_name(name).policy_document(document).send().await;
+    made.unwrap().policy.unwrap().arn.unwrap()
+}
+
 fn role(there: &Backdrop) -> Role {
     Role {
         name: NAME.into(),
         path: there.site().iam_path(CLUSTER),
         trust: trust("ec2.amazonaws.com"),
         policies: BTreeMap::from([("bucket".into(), policy(&["s3:GetObject", "s3:PutObject"]))]),
-        attached: BTreeSet::from(["arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore".into()]),
+        attached: BTreeSet::new(),
     }
 }
 
@@ -39,17 +47,15 @@ fn hub(there: &Backdrop, role: Role) -> Resource {
 #[tokio::test]
 async fn a_role_lives() {
     let there = Backdrop::new().await;
-    let first = role(&there);
+    let attached = BTreeSet::from([managed(&there, "one").await]);
+    let first = Role { attached, ..role(&there) };
     let more = [("bucket", policy(&["s3:GetObject"])), ("queue", policy(&["sqs:SendMessage"]))];
     let turns = [
         Role { trust: trust("ssm.amazonaws.com"), ..first.clone() },
         Role { policies: more.map(|(name, it)| (name.into(), it)).into(), ..first.clone() },
         Role { policies: BTreeMap::new(), ..first.clone() },
         Role { attached: BTreeSet::new(), ..first.clone() },
-        Role {
-            attached: BTreeSet::from(["arn:aws:iam::aws:policy/ReadOnlyAccess".into()]),
-            ..first.clone()
-        },
+        Role { attached: BTreeSet::from([managed(&there, "other").await]), ..first.clone() },
     ];
     there.life(&hub(&there, first), &turns.map(Body::from)).await;
 }

@@ -10,9 +10,12 @@ use serde_json::{Value, json};
 
 use super::backdrop::{Backdrop, CLUSTER, REGION, look};
 
+/// Actions know no case. In capitals the emulator does not take them for those
+/// of a request: it denies what a statement with a condition names, whatever
+/// the condition.
 fn tls_only(bucket: &str) -> Value {
     json!({"Version": "2012-10-17", "Statement": [{
-        "Sid": "TlsOnly", "Effect": "Deny", "Principal": "*", "Action": ["s3:*"],
+        "Sid": "TlsOnly", "Effect": "Deny", "Principal": "*", "Action": ["S3:*"],
         "Resource": [format!("arn:aws:s3:::{bucket}"), format!("arn:aws:s3:::{bucket}/*")],
         "Condition": {"Bool": {"aws:SecureTransport": ["false"]}}}]})
 }
@@ -146,4 +149,6 @@ async fn an_empty_account_has_nothing_and_no_gaps() {
     let there = Backdrop::new().await;
     let state = look(&there.aws).await;
     assert_eq!((state.objects, state.gaps), (vec![], vec![]));
+    let calls = there.aws.stats().by_operation;
+    assert!(calls.values().all(|times| *times == 1), "one call a kind: {calls:?}");
 }

@@ -29,4 +29,5 @@ impl Kind for AccessPoint {
         ("gid", Rule::Replace),
         ("mode", Rule::Replace),
     ];
+    const REFERS: &'static [(&'static str, &'static str)] = &[("file_system", "file-system")];
 }

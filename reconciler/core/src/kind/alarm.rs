@@ -51,5 +51,6 @@ impl Kind for Alarm {
         ("missing_data", Rule::Owned),
         ("actions", Rule::Owned),
     ];
+    const REFERS: &'static [(&'static str, &'static str)] = &[("dimensions", "instance"), ("dimensions", "file-system")];
     const READS_TAGS: bool = false;
 }

@@ -27,5 +27,6 @@ impl Kind for DiscoveryService {
         ("ttl_seconds", Rule::Owned),
         ("instances", Rule::Owned),
     ];
+    const REFERS: &'static [(&'static str, &'static str)] = &[("namespace", "namespace")];
     const READS_TAGS: bool = false;
 }

@@ -14,6 +14,7 @@ pub struct ElasticIp {
 impl Kind for ElasticIp {
     const NAME: &'static str = "elastic-ip";
     const ATTRIBUTES: &'static [(&'static str, Rule)] = &[("interface", Rule::Owned)];
+    const REFERS: &'static [(&'static str, &'static str)] = &[("interface", "network-interface")];
     // AWS associates an address only behind an attached gateway.
     const AFTER: &'static [&'static str] = &["internet-gateway"];
 }

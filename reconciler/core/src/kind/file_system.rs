@@ -33,5 +33,6 @@ impl Kind for FileSystem {
         ("backup", Rule::Owned),
         ("mount_targets", Rule::Owned),
     ];
+    const REFERS: &'static [(&'static str, &'static str)] = &[("mount_targets", "subnet"), ("mount_targets", "security-group")];
     const HOLDS_DATA: bool = true;
 }

@@ -61,6 +61,7 @@ impl Kind for Instance {
         ("running", Rule::Owned),
         ("volumes", Rule::Owned),
     ];
+    const REFERS: &'static [(&'static str, &'static str)] = &[("interface", "network-interface"), ("profile", "instance-profile"), ("volumes", "volume")];
     const DISRUPTS: bool = true;
     // What it needs on its first boot: a way out, its rights, its files.
     const AFTER: &'static [&'static str] =

@@ -20,5 +20,6 @@ impl Kind for InstanceProfile {
     const NAME: &'static str = "instance-profile";
     const ATTRIBUTES: &'static [(&'static str, Rule)] =
         &[("name", Rule::Replace), ("path", Rule::Replace), ("role", Rule::Owned)];
+    const REFERS: &'static [(&'static str, &'static str)] = &[("role", "role")];
     const READS_TAGS: bool = false;
 }

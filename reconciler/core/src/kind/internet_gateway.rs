@@ -14,4 +14,5 @@ pub struct InternetGateway {
 impl Kind for InternetGateway {
     const NAME: &'static str = "internet-gateway";
     const ATTRIBUTES: &'static [(&'static str, Rule)] = &[("vpc", Rule::Owned)];
+    const REFERS: &'static [(&'static str, &'static str)] = &[("vpc", "vpc")];
 }

@@ -60,5 +60,6 @@ impl Kind for LaunchTemplate {
         ("metadata_hop_limit", Rule::Owned),
         ("instance_tags", Rule::Owned),
     ];
+    const REFERS: &'static [(&'static str, &'static str)] = &[("profile", "instance-profile"), ("security_groups", "security-group")];
     const VOLATILE: &'static [&'static str] = &["version"];
 }

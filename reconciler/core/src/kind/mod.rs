@@ -36,6 +36,10 @@ pub trait Kind: Serialize + DeserializeOwned + Clone + PartialEq + Debug {
     const NAME: &'static str;
     /// Every field with its rule.
     const ATTRIBUTES: &'static [(&'static str, Rule)];
+    /// Attributes that hold ids of other objects, with the kind of these: what
+    /// they name goes after this one. An id alone does not tell its kind; a
+    /// role, a profile and a group may have one name.
+    const REFERS: &'static [(&'static str, &'static str)] = &[];
     /// Losing it loses somebody's data.
     const HOLDS_DATA: bool = false;
     /// Its tags come with the list call, so that their drift can be seen.
@@ -73,6 +77,8 @@ pub struct Facts {
     pub name: &'static str,
     /// See [`Kind::ATTRIBUTES`].
     pub attributes: &'static [(&'static str, Rule)],
+    /// See [`Kind::REFERS`].
+    pub refers: &'static [(&'static str, &'static str)],
     /// See [`Kind::HOLDS_DATA`].
     pub holds_data: bool,
     /// See [`Kind::READS_TAGS`].
@@ -120,6 +126,7 @@ macro_rules! kinds {
         pub const KINDS: &[Facts] = &[$(Facts {
             name: $kind::NAME,
             attributes: $kind::ATTRIBUTES,
+            refers: $kind::REFERS,
             holds_data: $kind::HOLDS_DATA,
             reads_tags: $kind::READS_TAGS,
             volatile: $kind::VOLATILE,
@@ -185,6 +192,7 @@ pub fn facts(name: &str) -> &'static Facts {
     const UNKNOWN: &Facts = &Facts {
         name: "unknown",
         attributes: &[],
+        refers: &[],
         holds_data: true,
         reads_tags: false,
         volatile: &[],

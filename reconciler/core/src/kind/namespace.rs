@@ -20,6 +20,7 @@ impl Kind for Namespace {
     // namespace refuses to be deleted last, so the VPC is only ordered by it.
     const ATTRIBUTES: &'static [(&'static str, Rule)] =
         &[("name", Rule::Replace), ("vpc", Rule::Initial)];
+    const REFERS: &'static [(&'static str, &'static str)] = &[("vpc", "vpc")];
     const READS_TAGS: bool = false;
     const AFTER: &'static [&'static str] = &["vpc"];
 }

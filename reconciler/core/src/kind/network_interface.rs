@@ -28,4 +28,5 @@ impl Kind for NetworkInterface {
         ("security_groups", Rule::Owned),
         ("description", Rule::Owned),
     ];
+    const REFERS: &'static [(&'static str, &'static str)] = &[("subnet", "subnet"), ("security_groups", "security-group")];
 }

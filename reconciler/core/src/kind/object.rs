@@ -27,5 +27,6 @@ impl Kind for StoredObject {
     const NAME: &'static str = "object";
     const ATTRIBUTES: &'static [(&'static str, Rule)] =
         &[("bucket", Rule::Replace), ("key", Rule::Replace), ("size", Rule::Replace)];
+    const REFERS: &'static [(&'static str, &'static str)] = &[("bucket", "bucket")];
     const READS_TAGS: bool = false;
 }

@@ -21,4 +21,5 @@ impl Kind for RouteTable {
     const NAME: &'static str = "route-table";
     const ATTRIBUTES: &'static [(&'static str, Rule)] =
         &[("vpc", Rule::Replace), ("routes", Rule::Owned), ("subnets", Rule::Owned)];
+    const REFERS: &'static [(&'static str, &'static str)] = &[("vpc", "vpc"), ("routes", "internet-gateway"), ("subnets", "subnet")];
 }

@@ -134,6 +134,7 @@ impl Kind for ScalingGroup {
         ("windows", Rule::Initial),
         ("instance_tags", Rule::Owned),
     ];
+    const REFERS: &'static [(&'static str, &'static str)] = &[("template", "launch-template"), ("subnets", "subnet")];
     // What a worker needs on its first boot, the hub included.
     const AFTER: &'static [&'static str] =
         &["route-table", "role", "parameter", "file-system", "object", "instance"];

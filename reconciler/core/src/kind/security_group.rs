@@ -54,5 +54,6 @@ impl Kind for SecurityGroup {
         ("description", Rule::Replace),
         ("rules", Rule::Owned),
     ];
+    const REFERS: &'static [(&'static str, &'static str)] = &[("vpc", "vpc"), ("rules", "security-group")];
     const LATE: &'static [&'static str] = &["rules"];
 }

@@ -26,4 +26,5 @@ impl Kind for Subnet {
         ("zone", Rule::Initial),
         ("map_public_ip", Rule::Owned),
     ];
+    const REFERS: &'static [(&'static str, &'static str)] = &[("vpc", "vpc")];
 }

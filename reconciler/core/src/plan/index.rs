@@ -23,11 +23,12 @@ impl<'a> Index<'a> {
             by_address.entry(&object.address).or_default().push(object);
         }
         let doubled = by_address.values().any(|objects| objects.len() > 1);
-        let used = if doubled { texts_of_all(observed) } else { BTreeSet::new() };
+        let used = if doubled { names_of_all(observed) } else { BTreeSet::new() };
         let mut index = Self { kept: BTreeMap::new(), extras: Vec::new() };
         for (address, mut objects) in by_address {
             objects.sort_by_key(|object| {
-                (!used.contains(&object.id), object.created(), object.id.as_str())
+                let name = (object.address.kind(), object.id.clone());
+                (!used.contains(&name), object.created(), object.id.as_str())
             });
             let mut objects = objects.into_iter();
             if let Some(first) = objects.next() {
@@ -54,20 +55,20 @@ impl<'a> Index<'a> {
     }
 }
 
-/// Every text that stands in an object's attributes, keys included: what it
-/// refers to is among them.
-pub(crate) fn texts(object: &Object, wanted: impl Fn(&str) -> bool) -> BTreeSet<String> {
+/// What an object's attributes name: kind and id of other objects.
+pub(crate) fn names(object: &Object, wanted: impl Fn(&str) -> bool) -> BTreeSet<(&str, String)> {
+    let attributes = object.body.attributes();
     let mut found = BTreeSet::new();
-    if let Some(map) = object.body.attributes().as_object() {
-        map.iter().filter(|(name, _)| wanted(name)).for_each(|(_, value)| {
-            collect(value, &mut found);
-        });
+    for (attribute, kind) in object.facts().refers.iter().filter(|(name, _)| wanted(name)) {
+        let mut texts = BTreeSet::new();
+        collect(attributes.get(*attribute).unwrap_or(&Value::Null), &mut texts);
+        found.extend(texts.into_iter().map(|text| (*kind, text)));
     }
     found
 }
 
-fn texts_of_all(observed: &ObservedState) -> BTreeSet<String> {
-    observed.objects.iter().flat_map(|object| texts(object, |_| true)).collect()
+fn names_of_all(observed: &ObservedState) -> BTreeSet<(&str, String)> {
+    observed.objects.iter().flat_map(|object| names(object, |_| true)).collect()
 }
 
 fn collect(value: &Value, found: &mut BTreeSet<String>) {

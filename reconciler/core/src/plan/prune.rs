@@ -11,7 +11,7 @@ use super::change::{Action, AttributeChange, Blocked, Change, Reason};
 use super::converge::guarded;
 use super::diff;
 use super::draft::Draft;
-use super::index::texts;
+use super::index::names;
 
 impl<'a> Draft<'a> {
     /// Removes what may be removed; says of the rest why it stays.
@@ -92,7 +92,7 @@ impl<'a> Draft<'a> {
         let staying: Vec<&Object> = objects.iter().filter(kept_for_itself).copied().collect();
         let needed = needed_by(&staying, objects);
         for object in objects {
-            if staying.iter().any(|stays| stays.id == object.id) {
+            if staying.iter().any(|stays| named(stays) == named(object)) {
                 let cause = if declares_nothing {
                     "the repository declares no cluster at all; nothing is deleted"
                 } else if object.protected() {
@@ -102,7 +102,7 @@ impl<'a> Draft<'a> {
                 };
                 self.block(object, Action::Delete, cause.into(), !declares_nothing);
                 self.detach(object, whole_scope);
-            } else if let Some(by) = needed.get(object.id.as_str()) {
+            } else if let Some(by) = needed.get(&named(object)) {
                 self.block(object, Action::Delete, format!("{by} stays and needs it"), false);
             } else {
                 self.remove(
@@ -177,24 +177,32 @@ fn scope_id(objects: &[&Object]) -> String {
 /// Which of `objects` something that stays refers to, however indirectly, by
 /// id, with whose sake it stays for. Mount targets do not hold a network: they
 /// are taken off.
-fn needed_by(staying: &[&Object], objects: &[&Object]) -> BTreeMap<String, String> {
-    let mut needed: BTreeMap<String, String> = BTreeMap::new();
-    let mut open: Vec<(&Object, String)> =
+fn needed_by<'a>(
+    staying: &[&'a Object],
+    objects: &[&'a Object],
+) -> BTreeMap<(&'a str, String), String> {
+    let mut needed = BTreeMap::new();
+    let mut open: Vec<(&'a Object, String)> =
         staying.iter().map(|object| (*object, object.address.to_string())).collect();
-    let mut seen: BTreeSet<&str> = staying.iter().map(|object| object.id.as_str()).collect();
+    let mut seen: BTreeSet<_> = staying.iter().map(|object| named(object)).collect();
     while let Some((object, sake)) = open.pop() {
-        let refers = texts(object, |name| name != "mount_targets");
+        let refers = names(object, |name| name != "mount_targets");
         for other in objects {
             let before = object.facts().after.contains(&other.address.kind())
                 && object.address.scope() == other.address.scope();
-            let wanted = refers.contains(&other.id) || before;
-            if wanted && seen.insert(other.id.as_str()) {
-                needed.insert(other.id.clone(), sake.clone());
+            let wanted = refers.contains(&named(other)) || before;
+            if wanted && seen.insert(named(other)) {
+                needed.insert(named(other), sake.clone());
                 open.push((other, sake.clone()));
             }
         }
     }
     needed
+}
+
+/// Kind and id: an id alone may be that of objects of several kinds.
+fn named(object: &Object) -> (&str, String) {
+    (object.address.kind(), object.id.clone())
 }
 
 fn deletion(object: &Object, reason: Reason) -> Change {

@@ -12,7 +12,7 @@ use crate::desired::Resource;
 use crate::kind::{Body, Facts, facts};
 
 use super::change::{Action, Change};
-use super::index::texts;
+use super::index::names;
 use super::order::{early_refs, late_refs};
 
 /// One thing to do.
@@ -44,8 +44,8 @@ pub enum StepAction {
 /// The steps of these changes, in an order in which each comes after those it
 /// waits for.
 pub fn steps(changes: &[&Change]) -> Vec<Step> {
-    let texts = changes.iter().map(|change| Texts::of(change)).collect();
-    let mut plan = Steps { changes, texts, steps: Vec::new(), by_change: BTreeMap::new() };
+    let names = changes.iter().map(|change| Names::of(change)).collect();
+    let mut plan = Steps { changes, names, steps: Vec::new(), by_change: BTreeMap::new() };
     for (place, change) in changes.iter().enumerate() {
         for action in actions(change) {
             plan.by_change.insert((place, action), plan.steps.len());
@@ -94,24 +94,24 @@ pub fn stripped(change: &Change) -> Option<Resource> {
 
 /// What an object's attributes name: computed once, asked for by every
 /// deletion.
-struct Texts {
-    early: BTreeSet<String>,
-    late: BTreeSet<String>,
+struct Names<'a> {
+    early: BTreeSet<(&'a str, String)>,
+    late: BTreeSet<(&'a str, String)>,
 }
 
-impl Texts {
-    fn of(change: &Change) -> Self {
+impl<'a> Names<'a> {
+    fn of(change: &'a Change) -> Self {
         let Some(object) = &change.object else {
             return Self { early: BTreeSet::new(), late: BTreeSet::new() };
         };
         let is_late = |name: &str| object.facts().late.contains(&name);
-        Self { early: texts(object, |name| !is_late(name)), late: texts(object, is_late) }
+        Self { early: names(object, |name| !is_late(name)), late: names(object, is_late) }
     }
 }
 
 struct Steps<'a> {
     changes: &'a [&'a Change],
-    texts: Vec<Texts>,
+    names: Vec<Names<'a>>,
     steps: Vec<Step>,
     by_change: BTreeMap<(usize, StepAction), usize>,
 }
@@ -171,7 +171,8 @@ impl Steps<'_> {
     /// of it, and after the kinds that come after its own.
     fn before_delete(&self, change: usize) -> BTreeSet<usize> {
         let this = self.changes[change];
-        let Some(id) = this.id.as_deref() else { return BTreeSet::new() };
+        let Some(id) = this.id.clone() else { return BTreeSet::new() };
+        let id = &(this.address.kind(), id);
         let mut after = BTreeSet::new();
         for (place, step) in self.steps.iter().enumerate() {
             let other = self.changes[step.change];
@@ -181,7 +182,7 @@ impl Steps<'_> {
                 }
                 continue;
             }
-            let Texts { early, late } = &self.texts[step.change];
+            let Names { early, late } = &self.names[step.change];
             let waits = match step.action {
                 StepAction::Strip => late.contains(id),
                 StepAction::Delete => early.contains(id) || comes_after(other, this),

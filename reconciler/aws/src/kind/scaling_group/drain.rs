@@ -18,10 +18,10 @@ const PROTECTED: usize = 50;
 /// none.
 pub(super) async fn drain(clients: &Clients, name: &str) -> Result<(), CloudError> {
     let Some(group) = named(clients, name).await? else { return Ok(()) };
-    if [group.min_size, group.max_size, group.desired_capacity] != [Some(0); 3] {
+    let protected = unprotect(clients, name, &group).await?;
+    if protected || [group.min_size, group.max_size, group.desired_capacity] != [Some(0); 3] {
         shrink(clients, name).await?;
     }
-    unprotect(clients, name, &group).await?;
     until("autoscaling:DescribeAutoScalingGroups", DRAIN, || async {
         let group = named(clients, name).await?;
         Ok(group.is_none_or(|group| group.instances().is_empty()).then_some(()))
@@ -41,12 +41,13 @@ async fn shrink(clients: &Clients, name: &str) -> Result<(), CloudError> {
         .map(drop)
 }
 
-/// What is protected from scaling in would stay for ever.
+/// What is protected from scaling in would stay for ever. Answers whether
+/// anything was.
 async fn unprotect(
     clients: &Clients,
     name: &str,
     group: &AutoScalingGroup,
-) -> Result<(), CloudError> {
+) -> Result<bool, CloudError> {
     let protected: Vec<String> = group
         .instances()
         .iter()
@@ -62,5 +63,5 @@ async fn unprotect(
         };
         clients.calls.send(call, send).await?;
     }
-    Ok(())
+    Ok(!protected.is_empty())
 }
