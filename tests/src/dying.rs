@@ -138,14 +138,15 @@ pub struct Suite {
     repo: Repo,
     cluster: String,
     applied: Inventory,
-    destroyed: Inventory,
+    /// `None` where destroying is not among the deeds.
+    destroyed: Option<Inventory>,
     cases: Vec<Case>,
 }
 
 impl Suite {
-    /// Applies and destroys a cluster of the examples undisturbed, and makes a
-    /// case of every mutating call and every fate.
-    pub fn new(cluster: &str) -> Result<Self> {
+    /// Applies a cluster of the examples undisturbed, destroys it where that is
+    /// among the deeds, and makes a case of every mutating call and every fate.
+    pub fn new(cluster: &str, deeds: &[Deed]) -> Result<Self> {
         let repo = Repo::of_examples(&[cluster])?;
         let world = World::new()?;
         let program = Lyceum::new(&world.endpoint(), repo.path())?;
@@ -154,11 +155,14 @@ impl Suite {
         if !program.settled()? {
             bail!("the plan after an undisturbed apply is not empty: {:#}", program.plan()?);
         }
-        let applied = world.inventory()?;
-        world.proxy.forget_attempts();
-        program.run(&destroy(cluster))?.succeeded()?;
-        cases.extend(self::cases(Deed::Destroy, &world.proxy.attempts()));
-        let destroyed = world.inventory()?;
+        let (applied, mut destroyed) = (world.inventory()?, None);
+        if deeds.contains(&Deed::Destroy) {
+            world.proxy.forget_attempts();
+            program.run(&destroy(cluster))?.succeeded()?;
+            cases.extend(self::cases(Deed::Destroy, &world.proxy.attempts()));
+            destroyed = Some(world.inventory()?);
+        }
+        cases.retain(|case| deeds.contains(&case.deed));
         expect_implemented(&world)?;
         Ok(Self { repo, cluster: cluster.into(), applied, destroyed, cases })
     }
@@ -262,7 +266,7 @@ impl Suite {
     fn compare(&self, deed: Deed, found: &Inventory) -> Result<()> {
         let expected = match deed {
             Deed::Apply => &self.applied,
-            Deed::Destroy => &self.destroyed,
+            Deed::Destroy => self.destroyed.as_ref().context("nothing was destroyed to compare")?,
         };
         let difference = expected.difference(found);
         if difference.is_empty() {

@@ -1,12 +1,13 @@
 //! `make faults`: dying anywhere, every case, and its table.
 //!
 //! `--sample N` runs about N of them, `--worlds N` at a time, `--only TEXT`
-//! those whose line contains a text. Exits 1 where one did not converge.
+//! those whose line contains a text, `--deed apply` or `--deed destroy` one of
+//! the two. Exits 1 where one did not converge.
 
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
-use system_tests::dying::{Case, Suite, Verdict, table};
+use system_tests::dying::{Case, Deed, Suite, Verdict, table};
 
 const CLUSTER: &str = "geo-101";
 
@@ -15,11 +16,13 @@ struct Options {
     sample: Option<usize>,
     worlds: Option<usize>,
     only: Option<String>,
+    deed: Option<Deed>,
 }
 
 fn main() -> Result<ExitCode> {
     let options = options(std::env::args().skip(1))?;
-    let suite = Suite::new(CLUSTER)?;
+    let deeds = options.deed.map_or(vec![Deed::Apply, Deed::Destroy], |deed| vec![deed]);
+    let suite = Suite::new(CLUSTER, &deeds)?;
     let cases = chosen(&suite, &options);
     eprintln!("{} of {} cases", cases.len(), suite.cases().len());
     let verdicts = suite.run(&cases, options.worlds.unwrap_or(2), &tell)?;
@@ -49,7 +52,9 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options> {
             "--sample" => options.sample = Some(value.parse()?),
             "--worlds" => options.worlds = Some(value.parse()?),
             "--only" => options.only = Some(value),
-            _ => bail!("{name} is unknown; there are --sample, --worlds and --only"),
+            "--deed" if value == "apply" => options.deed = Some(Deed::Apply),
+            "--deed" if value == "destroy" => options.deed = Some(Deed::Destroy),
+            _ => bail!("{name} {value} is unknown; the head of this file says what there is"),
         }
     }
     Ok(options)

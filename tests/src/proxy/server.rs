@@ -221,12 +221,21 @@ impl State {
         }
         let call = Call::new(&parts, body);
         let sequence = held(&self.log).arrived(&call);
-        let (outcome, answer) = self.befall(&parts, &call).await;
+        let fate = self.wait(&call).await;
+        let (outcome, answer) = match &fate {
+            Some(fault) => self.suffer(&parts, &call, fault).await,
+            None => self.answer(&parts, &call).await,
+        };
         held(&self.log).ended(sequence, outcome);
-        answer
+        match fate {
+            // Noted first: whoever gives up waiting may look right away.
+            Some(fault) => self.aftermath(&call, &fault, answer).await,
+            None => answer,
+        }
     }
 
-    async fn befall(&self, parts: &Parts, call: &Call) -> (Outcome, Answer) {
+    /// Lets the time pass that rules say; gives the fault that comes then.
+    async fn wait(&self, call: &Call) -> Option<Fault> {
         let mut fate = None;
         for fault in self.faults(call) {
             match fault {
@@ -237,10 +246,7 @@ impl State {
                 other => fate = Some(other),
             }
         }
-        match fate {
-            None => self.answer(parts, call).await,
-            Some(fault) => self.suffer(parts, call, &fault).await,
-        }
+        fate
     }
 
     /// The waits that apply, and the first of the other faults.
@@ -271,25 +277,26 @@ impl State {
             return (faulted(fault, false), Ok(refusal.answer(call)));
         }
         if matches!(fault, Fault::TimeoutBefore(_) | Fault::Before(_)) {
-            let answer = self.aftermath(call, fault).await;
-            return (faulted(fault, false), answer);
+            return (faulted(fault, false), Err(Closed));
         }
         let (outcome, _) = self.answer(parts, call).await;
-        let answer = self.aftermath(call, fault).await;
+        let answer = match fault {
+            Fault::FailedAfter(status) => Ok(Refusal::failed(call, *status).answer(call)),
+            _ => Err(Closed),
+        };
         (faulted(fault, outcome.is_answer()), answer)
     }
 
-    /// What the client gets of a fault that leaves no ordinary answer.
-    async fn aftermath(&self, call: &Call, fault: &Fault) -> Answer {
+    /// What passes between a fault and its answer, or the want of one.
+    async fn aftermath(&self, call: &Call, fault: &Fault, answer: Answer) -> Answer {
         match fault {
-            Fault::FailedAfter(status) => return Ok(Refusal::failed(call, *status).answer(call)),
             Fault::TimeoutBefore(time) | Fault::TimeoutAfter(time) => {
                 tokio::time::sleep(*time).await;
             }
             Fault::Before(hook) | Fault::After(hook) => hook.run(call).await,
             _ => {}
         }
-        Err(Closed)
+        answer
     }
 
     /// The answer of AWS: lent, or the emulator's own with what is lent to it.

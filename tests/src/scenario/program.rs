@@ -60,6 +60,11 @@ impl Lyceum {
         })
     }
 
+    /// The program's file.
+    pub fn binary(&self) -> &Path {
+        &self.binary
+    }
+
     /// With a variable in its environment, which is otherwise empty.
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.into(), value.into()));

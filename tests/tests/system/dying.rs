@@ -1,12 +1,12 @@
 //! A sample of dying anywhere. `make faults` runs every case.
 
-use system_tests::dying::{Suite, table};
+use system_tests::dying::{Deed, Suite, table};
 
 const SAMPLE: usize = 18;
 
 #[test]
 fn dying_anywhere_is_harmless() {
-    let suite = Suite::new("geo-101").unwrap();
+    let suite = Suite::new("geo-101", &[Deed::Apply, Deed::Destroy]).unwrap();
     let cases = suite.sample(SAMPLE);
     let verdicts = suite.run(&cases, 2, &|_| {}).unwrap();
     println!("{}", table(&verdicts));
