@@ -80,13 +80,8 @@ impl Lyceum {
     pub fn start_as(&self, arguments: &[&str], victim: &Victim) -> Result<Running> {
         let folder = TempDir::new()?;
         let mut slot = victim.held();
-        let child = Command::new(&self.binary)
-            .args(arguments)
-            .arg("--repo")
-            .arg(&self.repository)
-            .env_clear()
-            .envs(self.base(folder.path()))
-            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+        let child = self
+            .command(arguments, folder.path())
             .stdin(Stdio::null())
             .stdout(File::create(folder.path().join("stdout"))?)
             .stderr(File::create(folder.path().join("stderr"))?)
@@ -96,6 +91,20 @@ impl Lyceum {
         drop(slot);
         let line = format!("lyceum {}", arguments.join(" "));
         Ok(Running { victim: victim.clone(), folder, line })
+    }
+
+    /// A command that is not started yet, for who keeps its output elsewhere.
+    /// Its environment is its own; `home` is where it finds its home.
+    pub fn command(&self, arguments: &[&str], home: &Path) -> Command {
+        let mut command = Command::new(&self.binary);
+        command
+            .args(arguments)
+            .arg("--repo")
+            .arg(&self.repository)
+            .env_clear()
+            .envs(self.base(home))
+            .envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command
     }
 
     /// Runs a command to its end.
