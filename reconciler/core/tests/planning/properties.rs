@@ -55,9 +55,11 @@ fn repository() -> impl Strategy<Value = Manifests> {
     })
 }
 
-/// A stranger's copy of everything there.
+/// A stranger's copy of everything that refers to nothing: what a stranger has
+/// in one of our networks rightly holds it back.
 fn copy_as_foreign(cloud: &FakeCloud) -> BTreeMap<String, Object> {
-    for (place, mut object) in cloud.objects().into_values().enumerate() {
+    let alone = |object: &Object| object.facts().refers.is_empty();
+    for (place, mut object) in cloud.objects().into_values().filter(alone).enumerate() {
         object.id = format!("foreign-{place}");
         object.tags.remove(TAG_OWNER);
         cloud.put(object);
