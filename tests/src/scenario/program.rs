@@ -60,6 +60,11 @@ impl Lyceum {
         })
     }
 
+    /// The program's file.
+    pub fn binary(&self) -> &Path {
+        &self.binary
+    }
+
     /// With a variable in its environment, which is otherwise empty.
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.into(), value.into()));
@@ -196,12 +201,7 @@ impl Running {
 
     /// Sends SIGTERM.
     pub fn terminate(&self) -> Result<()> {
-        let id = self.victim.id().context("nothing was started")?;
-        let status = Command::new("kill").args(["-TERM", &id.to_string()]).status()?;
-        if !status.success() {
-            bail!("process {id} cannot be terminated");
-        }
-        Ok(())
+        terminate(self.victim.id().context("nothing was started")?)
     }
 
     /// Sends SIGKILL.
@@ -239,6 +239,16 @@ impl std::fmt::Display for Ended {
         let code = code.map_or("was killed".into(), |code| format!("exited with {code}"));
         write!(f, "`{line}` {code}\n{stdout}\n{stderr}")
     }
+}
+
+/// Sends SIGTERM to a process. The shell has it built in, where there is no
+/// program of that name.
+pub fn terminate(id: u32) -> Result<()> {
+    let status = Command::new("sh").args(["-c", &format!("kill -TERM {id}")]).status()?;
+    if !status.success() {
+        bail!("process {id} cannot be terminated");
+    }
+    Ok(())
 }
 
 fn binary() -> Result<PathBuf> {
