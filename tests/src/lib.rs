@@ -2,6 +2,7 @@
 //! it, repositories to watch, and an independent eye on the outcome.
 
 pub mod bench;
+pub mod demo;
 pub mod dying;
 pub mod emulator;
 pub mod proxy;

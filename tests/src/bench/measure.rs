@@ -84,7 +84,7 @@ fn high_water_mark(id: u32) -> Option<u64> {
     mark(&fs::read_to_string(format!("/proc/{id}/status")).ok()?)
 }
 
-/// The bytes in a line like `VmHWM:	   2048 kB`.
+/// The bytes of the line `VmHWM`, which says `2048 kB`.
 fn mark(status: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)

@@ -201,12 +201,7 @@ impl Running {
 
     /// Sends SIGTERM.
     pub fn terminate(&self) -> Result<()> {
-        let id = self.victim.id().context("nothing was started")?;
-        let status = Command::new("kill").args(["-TERM", &id.to_string()]).status()?;
-        if !status.success() {
-            bail!("process {id} cannot be terminated");
-        }
-        Ok(())
+        terminate(self.victim.id().context("nothing was started")?)
     }
 
     /// Sends SIGKILL.
@@ -244,6 +239,16 @@ impl std::fmt::Display for Ended {
         let code = code.map_or("was killed".into(), |code| format!("exited with {code}"));
         write!(f, "`{line}` {code}\n{stdout}\n{stderr}")
     }
+}
+
+/// Sends SIGTERM to a process. The shell has it built in, where there is no
+/// program of that name.
+pub fn terminate(id: u32) -> Result<()> {
+    let status = Command::new("sh").args(["-c", &format!("kill -TERM {id}")]).status()?;
+    if !status.success() {
+        bail!("process {id} cannot be terminated");
+    }
+    Ok(())
 }
 
 fn binary() -> Result<PathBuf> {
