@@ -48,6 +48,8 @@ faults: setup ## Kill, throttle and cut off every call of an apply and a destroy
 	$(CARGO) build --quiet $(WHOLE)
 	$(TARGET)/debug/faults $(ARGS)
 
+# Here alone the program is built for release, and by itself.
 bench: setup ## Print calls, time and memory for 1, 10, 30 and 100 clusters
-	$(CARGO) build --release --workspace --bins --locked
+	$(CARGO) build --release --locked --package lyceum
+	$(CARGO) build --release --locked --quiet --package system-tests --bin bench
 	$(TARGET)/release/bench $(ARGS)
