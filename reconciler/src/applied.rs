@@ -89,7 +89,12 @@ pub async fn record(
 /// cannot be seen: that is still to come.
 pub fn in_full(plan: &Plan, scope: &str, revision: &str) -> Option<Recorded> {
     let plan = plan.scopes.get(scope)?;
-    let to_come = |blocked: &Blocked| matches!(blocked.action, Action::Update | Action::Replace);
+    // A block of the whole scope without a consent is its limit: nothing of the
+    // plan was done.
+    let to_come = |blocked: &Blocked| {
+        matches!(blocked.action, Action::Update | Action::Replace)
+            || (blocked.address == scope && !blocked.consent)
+    };
     if !plan.gaps.is_empty() || plan.blocked.iter().any(to_come) {
         return None;
     }

@@ -97,6 +97,15 @@ impl<C: Cloud> Road<C> {
     ///
     /// Errors: a cluster was asked for that is neither declared nor there.
     pub async fn look(&self) -> Result<Look, RoadError> {
+        self.look_for(true).await
+    }
+
+    /// Looks once more: by now what was asked to go may be gone.
+    pub async fn look_again(&self) -> Result<Look, RoadError> {
+        self.look_for(false).await
+    }
+
+    async fn look_for(&self, must_be_known: bool) -> Result<Look, RoadError> {
         let manifests = &self.declared.manifests;
         let mut scope = scope(manifests);
         scope.regions.extend(self.wanted.regions.iter().cloned());
@@ -107,7 +116,7 @@ impl<C: Cloud> Road<C> {
             now: now(),
             policy: self.policy(),
             applied: self.history.desired(&observed, manifests, &self.site),
-            only: self.only(&desired, &observed)?,
+            only: self.only(&desired, &observed, must_be_known)?,
         };
         let plan = plan(&desired, &observed, &context);
         Ok(Look { observed, desired, context, plan })
@@ -141,6 +150,7 @@ impl<C: Cloud> Road<C> {
         &self,
         desired: &DesiredState,
         observed: &ObservedState,
+        must_be_known: bool,
     ) -> Result<Option<BTreeSet<String>>, RoadError> {
         let Wanted { clusters, destroy, .. } = &self.wanted;
         if clusters.is_empty() && destroy.is_empty() {
@@ -149,7 +159,7 @@ impl<C: Cloud> Road<C> {
         let known: BTreeSet<&str> = known_scopes(desired, observed);
         let mut only = BTreeSet::new();
         for name in clusters.union(destroy) {
-            if !known.contains(name.as_str()) {
+            if must_be_known && !known.contains(name.as_str()) {
                 return Err(RoadError::unknown_cluster(name, &known));
             }
             only.insert(name.clone());

@@ -8,11 +8,11 @@ use lyceum_core::manifest::{Invalid, Manifests, load};
 use lyceum_core::plan::Policy;
 use lyceum_core::site::Site;
 use tokio::sync::watch;
+use tokio::task::JoinError;
+
+use super::ServeError;
 
 use crate::source::{Git, Mirror, SourceError, Watch};
-
-/// Ancestors looked at for one that validates.
-const ANCESTORS: usize = 100;
 
 /// A commit that validates.
 #[derive(Clone, Debug)]
@@ -24,11 +24,14 @@ pub struct Commit {
 }
 
 impl Commit {
-    /// The clusters it declares, and the regions they are in.
-    pub fn scopes(&self) -> impl Iterator<Item = String> + '_ {
-        let clusters = &self.manifests.clusters;
-        let regions = clusters.values().map(|one| Site::region_scope(&one.cluster.spec.region));
-        clusters.keys().cloned().chain(regions)
+    /// The clusters it declares and what their regions share, each with its
+    /// region.
+    pub fn scopes(&self) -> impl Iterator<Item = (String, String)> + '_ {
+        self.manifests.clusters.iter().flat_map(|(name, one)| {
+            let region = &one.cluster.spec.region;
+            let shared = (Site::region_scope(region), region.clone());
+            [(name.clone(), region.clone()), shared]
+        })
     }
 
     /// What may be deleted.
@@ -66,30 +69,9 @@ pub struct Commits {
     seen: Option<String>,
 }
 
-/// Why there is no commit to begin with.
-#[derive(Debug, thiserror::Error)]
-pub enum NoCommit {
-    /// The repository cannot be read.
-    #[error("cannot read the repository")]
-    Source(#[from] SourceError),
-    /// None of the newest commits validates.
-    #[error("no commit among the newest {ANCESTORS} of {branch} validates")]
-    Invalid {
-        /// The branch.
-        branch: String,
-        /// What is wrong with the newest.
-        #[source]
-        newest: Invalid,
-    },
-}
-
 impl Commits {
-    /// The newest valid commit of `branch`, and the way to the next ones.
-    pub fn begin(
-        follow: Follow,
-        branch: &str,
-        interval: Duration,
-    ) -> Result<(Self, Commit), NoCommit> {
+    /// The commits of `branch`.
+    pub fn of(follow: Follow, branch: &str, interval: Duration) -> Result<Self, SourceError> {
         let watch = match &follow {
             Follow::Local(path) => Watch::references(path)?,
             Follow::Remote(mirror) => {
@@ -99,9 +81,24 @@ impl Commits {
         };
         // Whatever the watch misses, the clock finds.
         let clock = Watch::every(interval);
-        let mut commits = Self { follow, branch: branch.into(), watch, clock, seen: None };
-        let first = commits.newest_valid()?;
-        Ok((commits, first))
+        Ok(Self { follow, branch: branch.into(), watch, clock, seen: None })
+    }
+
+    /// The first commit that validates: the newest, or the next that comes.
+    /// None is taken from the history instead: it may be long superseded, and
+    /// as long as nothing is converged to, everything stays as it is.
+    pub async fn first(mut self) -> Result<(Self, Commit), ServeError> {
+        loop {
+            let (this, next) = self.look().await.map_err(std::io::Error::other)?;
+            self = this;
+            if let Some(commit) = next? {
+                return Ok((self, commit));
+            }
+            tokio::select! {
+                () = self.watch.tick() => {}
+                () = self.clock.tick() => {}
+            }
+        }
     }
 
     /// Sends every valid commit until nobody listens.
@@ -112,11 +109,7 @@ impl Commits {
                 () = self.clock.tick() => {}
                 () = sender.closed() => return,
             }
-            let next = tokio::task::spawn_blocking(move || {
-                let next = self.next();
-                (self, next)
-            });
-            let Ok((this, next)) = next.await else { return };
+            let Ok((this, next)) = self.look().await else { return };
             self = this;
             match next {
                 Ok(Some(commit)) => {
@@ -133,6 +126,15 @@ impl Commits {
                 }
             }
         }
+    }
+
+    /// Reading a repository blocks: it is done beside the runtime.
+    async fn look(mut self) -> Result<Looked, JoinError> {
+        let looked = tokio::task::spawn_blocking(move || {
+            let next = self.next();
+            (self, next)
+        });
+        looked.await
     }
 
     /// A newer commit that validates, if there is one. What does not is
@@ -156,29 +158,6 @@ impl Commits {
         }
     }
 
-    fn newest_valid(&mut self) -> Result<Commit, NoCommit> {
-        let mut revision = self.git()?.resolve(&self.branch)?;
-        self.seen = Some(revision.clone());
-        let mut newest = None;
-        for _ in 0..ANCESTORS {
-            match self.load(&revision)? {
-                Ok(manifests) => return Ok(Commit { revision, manifests }),
-                Err(invalid) => {
-                    if newest.is_none() {
-                        report(&revision, &invalid);
-                        newest = Some(invalid);
-                    }
-                }
-            }
-            match self.git()?.resolve(&format!("{revision}^")) {
-                Ok(parent) => revision = parent,
-                Err(_) => break,
-            }
-        }
-        let newest = newest.unwrap_or(Invalid { diagnostics: Vec::new() });
-        Err(NoCommit::Invalid { branch: self.branch.clone(), newest })
-    }
-
     fn load(&self, revision: &str) -> Result<Result<Manifests, Invalid>, SourceError> {
         Ok(load(&self.git()?.snapshot(revision)?.snapshot))
     }
@@ -190,6 +169,8 @@ impl Commits {
         }
     }
 }
+
+type Looked = (Commits, Result<Option<Commit>, SourceError>);
 
 fn report(revision: &str, invalid: &Invalid) {
     for diagnostic in &invalid.diagnostics {

@@ -1,22 +1,38 @@
-//! One look at AWS for everybody who asks at the same time.
+//! One look at a region for everybody who asks at the same time.
+//!
+//! Invariants: a region that does not answer delays no cluster of another; what
+//! has no region (IAM, Route 53) is taken from the look at the asker's own
+//! region alone, so that nothing is seen twice.
 
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use lyceum_core::cloud::{Cloud, Scope};
 use lyceum_core::desired::scope;
-use lyceum_core::observed::ObservedState;
-use tokio::sync::Mutex;
+use lyceum_core::observed::{Gap, ObservedState};
+use tokio::time::timeout;
 
 use super::Commit;
 
-/// The last look. Who asks while one is under way waits for the next and shares
-/// it with all who wait.
+/// How long a look may take; what has not answered by then is a gap.
+const DEADLINE: Duration = Duration::from_secs(60);
+const GLOBAL: &str = "global";
+
+/// The last look at each region. Who asks while one is under way waits for the
+/// next and shares it with all who wait.
 #[derive(Default)]
 pub(crate) struct Looks {
+    regions: Mutex<BTreeMap<String, Arc<Region>>>,
+}
+
+#[derive(Default)]
+struct Region {
+    turn: tokio::sync::Mutex<()>,
     last: Mutex<Option<Look>>,
 }
 
+#[derive(Clone)]
 struct Look {
     begun: Instant,
     scope: Scope,
@@ -24,44 +40,89 @@ struct Look {
 }
 
 impl Looks {
-    /// A look for this commit that began at `since` or later.
+    /// What is there for a cluster in `region`: that region as a look that
+    /// began at `since` or later found it, the others as they were last seen.
     pub(crate) async fn since(
         &self,
         cloud: &impl Cloud,
         commit: &Commit,
+        region: &str,
         since: Instant,
-    ) -> Arc<ObservedState> {
+    ) -> ObservedState {
         let wanted = scope(&commit.manifests);
-        let mut last = self.last.lock().await;
-        if let Some(look) = last.as_ref()
+        let mut state = (*self.of(region).since(cloud, part(&wanted, region), since).await).clone();
+        for other in wanted.regions.iter().filter(|other| *other != region) {
+            let mut seen = (*self.of(other).last(cloud, part(&wanted, other)).await).clone();
+            seen.objects.retain(|object| object.region != GLOBAL);
+            seen.gaps.retain(|gap| gap.region != GLOBAL);
+            state.merge(seen);
+        }
+        state
+    }
+
+    fn of(&self, region: &str) -> Arc<Region> {
+        let mut regions = self.regions.lock().unwrap_or_else(PoisonError::into_inner);
+        regions.entry(region.to_string()).or_default().clone()
+    }
+}
+
+impl Region {
+    async fn since(&self, cloud: &impl Cloud, wanted: Scope, since: Instant) -> Arc<ObservedState> {
+        let _turn = self.turn.lock().await;
+        if let Some(look) = self.seen()
             && look.begun >= since
             && look.scope == wanted
         {
-            return look.found.clone();
+            return look.found;
         }
         let begun = Instant::now();
-        let found = Arc::new(cloud.observe(&wanted).await);
-        for gap in &found.gaps {
-            tracing::warn!(
-                region = gap.region,
-                kind = gap.kind,
-                cluster = gap.scope,
-                "cannot see: {}",
-                gap.cause
-            );
+        let found = match timeout(DEADLINE, cloud.observe(&wanted)).await {
+            Ok(found) => found,
+            Err(_) => unseen(&wanted),
+        };
+        for Gap { region, kind, scope, cause } in &found.gaps {
+            tracing::warn!(region, kind, cluster = scope, "cannot see: {cause}");
         }
-        *last = Some(Look { begun, scope: wanted, found: found.clone() });
+        let found = Arc::new(found);
+        let look = Look { begun, scope: wanted, found: found.clone() };
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(look);
         found
     }
 
-    /// A look for this commit not older than `age`.
-    pub(crate) async fn recent(
-        &self,
-        cloud: &impl Cloud,
-        commit: &Commit,
-        age: Duration,
-    ) -> Arc<ObservedState> {
-        let since = Instant::now().checked_sub(age).unwrap_or_else(Instant::now);
-        self.since(cloud, commit, since).await
+    /// As it was last seen, however long ago; a first look where it never was.
+    async fn last(&self, cloud: &impl Cloud, wanted: Scope) -> Arc<ObservedState> {
+        match self.seen() {
+            Some(look) => look.found,
+            None => self.since(cloud, wanted, Instant::now()).await,
+        }
     }
+
+    fn seen(&self) -> Option<Look> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// What is wanted of one region.
+fn part(wanted: &Scope, region: &str) -> Scope {
+    let here = |all: &BTreeMap<String, BTreeSet<String>>| {
+        let of_it = all.get(region).cloned();
+        of_it.map(|some| (region.to_string(), some)).into_iter().collect()
+    };
+    Scope {
+        regions: BTreeSet::from([region.to_string()]),
+        images: here(&wanted.images),
+        domains: wanted.domains.clone(),
+        secrets: here(&wanted.secrets),
+    }
+}
+
+fn unseen(wanted: &Scope) -> ObservedState {
+    let regions = wanted.regions.iter().map(String::as_str).chain([GLOBAL]);
+    let gap = |region: &str| Gap {
+        region: region.into(),
+        kind: String::new(),
+        scope: String::new(),
+        cause: format!("no answer within {} s", DEADLINE.as_secs()),
+    };
+    ObservedState { gaps: regions.map(gap).collect(), ..ObservedState::default() }
 }

@@ -12,21 +12,21 @@ mod look;
 mod scope;
 mod serve;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use lyceum_core::cloud::Cloud;
-use lyceum_core::desired::Agent;
+use lyceum_core::desired::{Agent, scope as scope_of};
 use lyceum_core::site::Site;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::applied::History;
 
-pub use commit::{Commit, Commits, Follow, NoCommit};
+pub use commit::{Commit, Commits, Follow};
 use look::Looks;
 pub use serve::{Serve, ServeError, aws_options, serve};
 
@@ -83,27 +83,55 @@ pub async fn converge<C: Cloud + 'static>(
         progress: watch::Sender::new(0),
         options,
     });
-    let mut tasks: BTreeMap<String, JoinHandle<()>> = BTreeMap::new();
+    let mut tasks = Tasks::new();
     let mut changed = commits.clone();
     let mut clock = interval(shared.options.interval);
     clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let (found, mut scopes) = mpsc::channel(64);
     loop {
-        tokio::select! {
-            _ = clock.tick() => {}
-            news = changed.changed() => if news.is_err() { break },
-            _ = end.wait_for(|end| *end) => break,
-        }
-        let commit = changed.borrow_and_update().clone();
-        // The declared ones at once; what else is there after a look.
-        start(&mut tasks, commit.scopes(), (&shared, &commits, &end));
-        let observed = tokio::select! {
-            observed = shared.looks.recent(&*shared.cloud, &commit, shared.options.interval) => observed,
+        let undeclared = tokio::select! {
+            _ = clock.tick() => Vec::new(),
+            news = changed.changed() => if news.is_err() { break } else { Vec::new() },
+            Some(scopes) = scopes.recv() => scopes,
             _ = end.wait_for(|end| *end) => break,
         };
-        let there = observed.objects.iter().map(|object| object.address.scope().to_string());
-        start(&mut tasks, there, (&shared, &commits, &end));
+        let commit = changed.borrow_and_update().clone();
+        start(&mut tasks, commit.scopes().collect(), (&shared, &commits, &end));
+        match undeclared.is_empty() {
+            true => discover(&shared, &commit, &found),
+            false => start(&mut tasks, undeclared, (&shared, &commits, &end)),
+        }
     }
     finish(tasks).await;
+}
+
+/// A scope and the region it is in.
+type Place = (String, String);
+
+/// Looks, in the background, for what no manifest declares but is there. A
+/// region that does not answer hides only its own.
+fn discover<C: Cloud + 'static>(
+    shared: &Arc<Shared<C>>,
+    commit: &Arc<Commit>,
+    found: &mpsc::Sender<Vec<Place>>,
+) {
+    for region in scope_of(&commit.manifests).regions {
+        let (shared, commit, found) = (shared.clone(), commit.clone(), found.clone());
+        tokio::spawn(async move {
+            let since = before(shared.options.interval);
+            let seen = shared.looks.since(&*shared.cloud, &commit, &region, since).await;
+            let here = seen.objects.iter().filter(|object| object.region == region);
+            let places: BTreeSet<Place> =
+                here.map(|object| (object.address.scope().to_string(), region.clone())).collect();
+            // When nobody listens any more the service has ended.
+            found.send(places.into_iter().collect()).await.ok();
+        });
+    }
+}
+
+/// A moment that long ago.
+pub(crate) fn before(age: Duration) -> Instant {
+    Instant::now().checked_sub(age).unwrap_or_else(Instant::now)
 }
 
 type Tasks = BTreeMap<String, JoinHandle<()>>;
@@ -112,13 +140,13 @@ type Context<'a, C> =
 
 fn start<C: Cloud + 'static>(
     tasks: &mut Tasks,
-    scopes: impl IntoIterator<Item = String>,
+    places: Vec<Place>,
     (shared, commits, end): Context<'_, C>,
 ) {
     tasks.retain(|_, task| !task.is_finished());
-    for scope in scopes {
-        tasks.entry(scope.clone()).or_insert_with(|| {
-            let run = scope::run(shared.clone(), scope, commits.clone(), end.clone());
+    for place in places {
+        tasks.entry(place.0.clone()).or_insert_with(|| {
+            let run = scope::run(shared.clone(), place, commits.clone(), end.clone());
             tokio::spawn(run)
         });
     }

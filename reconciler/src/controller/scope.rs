@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use lyceum_core::cloud::{Cloud, CloudError};
+use lyceum_core::cloud::{Class, Cloud, CloudError};
 use lyceum_core::desired::{Inputs, desired};
 use lyceum_core::manifest::Manifests;
 use lyceum_core::observed::ObservedState;
@@ -14,7 +14,7 @@ use tokio::time::sleep;
 
 use super::{Commit, Shared};
 use crate::applied::{Recorded, in_full, record};
-use crate::execute::{self, Progress, execute, pause_before_next};
+use crate::execute::{self, Progress, execute};
 
 /// The longest pause between two tries.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -22,7 +22,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// Converges one scope until the end, or until nothing of it is left.
 pub(crate) async fn run<C: Cloud + 'static>(
     shared: Arc<Shared<C>>,
-    scope: String,
+    (scope, found_in): (String, String),
     mut commits: watch::Receiver<Arc<Commit>>,
     mut end: watch::Receiver<bool>,
 ) {
@@ -31,9 +31,11 @@ pub(crate) async fn run<C: Cloud + 'static>(
     let mut progress = shared.progress.subscribe();
     while !*end.borrow() {
         let commit = commits.borrow_and_update().clone();
-        progress.borrow_and_update();
+        let declared = commit.scopes().find(|(name, _)| *name == scope);
+        let region = declared.as_ref().map_or(found_in.as_str(), |(_, region)| region);
+        let task = Task { scope: &scope, region, declared: declared.is_some(), since };
         let pass = tokio::select! {
-            pass = pass(&shared, &scope, &commit, since, stop(&commits, &end)) => pass,
+            pass = pass(&shared, &task, &commit, stop(&commits, &end)) => pass,
             // Looking and planning change nothing: they may be left at once.
             // What executes is asked to stop, and `pass` ends by itself.
             () = ended_while_idle(end.clone()) => return,
@@ -41,40 +43,59 @@ pub(crate) async fn run<C: Cloud + 'static>(
         if pass.nothing_left {
             return;
         }
+        // What this pass did is no news to itself.
+        progress.borrow_and_update();
         tries = if pass.next == Next::Retry { tries.saturating_add(1) } else { 0 };
         let wait = match pass.next {
-            Next::Retry => backoff(tries).max(pass.pause),
+            Next::Retry => backoff(tries),
             Next::Settled | Next::Stalled => shared.options.interval,
         };
+        // A lost answer is waited out whatever else happens.
+        tokio::select! {
+            () = sleep(pass.pause) => {}
+            _ = end.wait_for(|end| *end) => return,
+        }
         tokio::select! {
             () = sleep(wait) => {}
             _ = commits.changed() => tries = 0,
-            _ = progress.changed(), if pass.next == Next::Retry => {}
+            _ = progress.changed(), if pass.waits => {}
             _ = end.wait_for(|end| *end) => return,
         }
-        since = Instant::now();
+        // Who has nothing to do may share the look that somebody else began.
+        let settled = pass.next != Next::Retry && !commits.has_changed().unwrap_or(false);
+        since = if settled { super::before(shared.options.interval / 2) } else { Instant::now() };
     }
+}
+
+/// What a pass is about.
+struct Task<'a> {
+    scope: &'a str,
+    region: &'a str,
+    declared: bool,
+    /// How old the look may be.
+    since: Instant,
 }
 
 struct Pass {
     next: Next,
     pause: Duration,
+    /// Something waits for another scope.
+    waits: bool,
     nothing_left: bool,
 }
 
 /// Look, plan, execute, record.
 async fn pass<C: Cloud>(
     shared: &Shared<C>,
-    scope: &str,
+    task: &Task<'_>,
     commit: &Commit,
-    since: Instant,
     stop: watch::Receiver<bool>,
 ) -> Pass {
-    let observed = shared.looks.since(&*shared.cloud, commit, since).await;
+    let scope = task.scope;
+    let observed = shared.looks.since(&*shared.cloud, commit, task.region, task.since).await;
     let observed = part(&observed, scope);
     let manifests = part_of_manifests(&commit.manifests, scope);
     let plan = planned(shared, scope, (commit, &manifests), &observed);
-    let declared = commit.scopes().any(|name| name == scope);
     let there = observed.objects.iter().any(|object| object.address.scope() == scope);
     say(scope, &plan);
     let options = execute::Options { parallel: commit.parallel(), stop: stop.clone() };
@@ -84,14 +105,20 @@ async fn pass<C: Cloud>(
             settle(shared, (scope, commit), &observed, &full).await;
         }
     } else if !report.outcomes.is_empty() {
-        shared.progress.send_modify(|count| *count += 1);
+        if report.outcomes.values().any(|outcome| *outcome == Outcome::Applied) {
+            shared.progress.send_modify(|count| *count += 1);
+        }
         tell(scope, commit, &report);
     }
-    // What was just applied is looked at once more: that look finds nothing to
-    // do, and only then is the revision recorded.
-    let next = if report.outcomes.is_empty() { Next::Settled } else { again(&report) };
-    let pause = pause_before_next(&report, shared.options.consistency);
-    Pass { next, pause, nothing_left: !declared && !there }
+    let lost = report.failures().any(|(_, failure)| failure.class == Class::Ambiguous);
+    Pass {
+        // What was just applied is looked at once more: that look finds nothing
+        // to do, and only then is the revision recorded.
+        next: if report.outcomes.is_empty() { Next::Settled } else { again(&report) },
+        pause: if lost { shared.options.consistency } else { Duration::ZERO },
+        waits: report.outcomes.values().any(|one| matches!(one, Outcome::Waiting { .. })),
+        nothing_left: !task.declared && !there,
+    }
 }
 
 fn again(report: &Report) -> Next {

@@ -12,7 +12,7 @@ use lyceum_core::manifest::repository::RepositorySpec;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use super::{Commit, Commits, Follow, NoCommit, Options, converge};
+use super::{Commit, Commits, Follow, Options, converge};
 use crate::source::remote::is_remote;
 use crate::source::{Git, Mirror, SourceError};
 
@@ -37,11 +37,8 @@ pub struct Serve {
 /// Why the service cannot begin.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// There is nothing to converge to.
-    #[error("nothing to converge to")]
-    Commit(#[from] NoCommit),
     /// The repository cannot be read.
-    #[error("cannot tell which repository this is")]
+    #[error("cannot read the repository")]
     Source(#[from] SourceError),
     /// AWS does not say whose account this is.
     #[error("cannot reach AWS")]
@@ -55,11 +52,13 @@ pub enum ServeError {
 pub async fn serve(serve: Serve) -> Result<(), ServeError> {
     let (follow, path) = follow(&serve);
     let (branch, interval) = (serve.branch.clone(), serve.interval);
-    let begin = {
-        let (follow, branch) = (follow.clone(), branch.clone());
-        tokio::task::spawn_blocking(move || Commits::begin(follow, &branch, interval))
+    let mut end = ended()?;
+    let commits = tokio::task::spawn_blocking(move || Commits::of(follow, &branch, interval));
+    let commits = commits.await.map_err(std::io::Error::other)??;
+    let (commits, first) = tokio::select! {
+        first = commits.first() => first?,
+        _ = end.wait_for(|end| *end) => return Ok(()),
     };
-    let (commits, first) = begin.await.map_err(std::io::Error::other)??;
     let source = Git::open(&path)?.root_commit(&first.revision)?;
     let spec = &first.manifests.repository;
     let aws = Aws::connect(&spec.owner, &source, aws_options(spec, serve.agent.as_ref())).await?;
@@ -70,7 +69,6 @@ pub async fn serve(serve: Serve) -> Result<(), ServeError> {
         "serving {}",
         serve.repository
     );
-    let end = ended()?;
     let (sender, receiver) = watch::channel(Arc::new(first));
     tokio::spawn(commits.run(sender));
     watch_owner(receiver.clone());

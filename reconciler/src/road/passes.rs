@@ -56,7 +56,7 @@ impl Passes<'_> {
             if again {
                 self.pause(&report).await;
             }
-            look = road.look().await?;
+            look = road.look_again().await?;
             settle(&mut outcomes, &look.plan);
             if !again {
                 break;
