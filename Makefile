@@ -7,6 +7,10 @@ SHELL := /bin/bash
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/lyceum
 DENY := $(CACHE)/tools/bin/cargo-deny
 CARGO ?= cargo
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+# Always the whole workspace: built a package at a time, dependencies get other
+# features each time and the AWS SDK is compiled again, which takes minutes.
+WHOLE := --workspace --all-targets --locked
 
 .PHONY: help setup test lint deny check demo faults bench
 
@@ -34,16 +38,18 @@ endif
 
 # The system's tests run the program beside them, so it is built first.
 check: setup
-	$(CARGO) build --locked --package lyceum
+	$(CARGO) build $(WHOLE)
 	$(CARGO) test --workspace --locked
 
 demo: setup ## Show it: converge, repair, apply a commit (ARGS=--keep stays)
 	@tests/demo/run $(ARGS)
 
 faults: setup ## Kill, throttle and cut off every call of an apply and a destroy
-	$(CARGO) build --locked --package lyceum
-	$(CARGO) run --locked --quiet --package system-tests --bin faults -- $(ARGS)
+	$(CARGO) build --quiet $(WHOLE)
+	$(TARGET)/debug/faults $(ARGS)
 
+# Here alone the program is built for release, and by itself.
 bench: setup ## Print calls, time and memory for 1, 10, 30 and 100 clusters
-	$(CARGO) build --locked --release --package lyceum
-	$(CARGO) run --locked --quiet --release --package system-tests --bin bench -- $(ARGS)
+	$(CARGO) build --release --locked --package lyceum
+	$(CARGO) build --release --locked --quiet --package system-tests --bin bench
+	$(TARGET)/release/bench $(ARGS)

@@ -130,7 +130,8 @@ impl Calls {
         let mut tries = 1;
         loop {
             self.pass(call).await;
-            let error = match attempt().await {
+            // The SDK's futures are tens of kilobytes; boxed, callers stay small.
+            let error = match Box::pin(attempt()).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => classify(&call.name(), &error),
             };

@@ -1,13 +1,16 @@
-//! What the clusters stand in: zones, images, hosted zones.
+//! What the clusters stand in: zones, images, the secrets an operator makes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_ec2::types::{Filter, ImageState};
+use aws_sdk_ssm::types::ParameterStringFilter;
+use futures_util::future::join_all;
 use lyceum_core::cloud::{Class, CloudError, Scope};
 use lyceum_core::observed::{Gap, Image, ObservedState};
 
 use crate::calls::Call;
 use crate::clients::Clients;
+use crate::error::incomplete;
 
 /// Owner account and name pattern of an operating system's images, as their
 /// publishers document them.
@@ -17,29 +20,72 @@ const IMAGES: &[(&str, &str, &str)] = &[
     ("amazon-linux-2023", "137112412989", "al2023-ami-2023.*-x86_64"),
 ];
 
-/// Zones and images of a region; what cannot be read is a gap of that kind.
+/// Names of parameters asked for in one call; the service takes no more.
+const NAMES: usize = 50;
+
+/// Zones, images and the operator's secrets of a region; what cannot be read is
+/// a gap of that kind, but for the secrets: whether one is there is only worth
+/// knowing.
 pub(crate) async fn of_region(clients: &Clients, scope: &Scope) -> ObservedState {
     let mut state = ObservedState::default();
     let region = clients.region.clone();
-    match zones(clients).await {
+    let wanted = scope.images.get(&region).cloned().unwrap_or_default();
+    let names = scope.secrets.get(&region).cloned().unwrap_or_default();
+    let looks = join_all(wanted.iter().map(|wanted| newest(clients, wanted)));
+    let (zones, images, secrets) =
+        tokio::join!(zones(clients), looks, secrets_there(clients, &names));
+    match zones {
         Ok(zones) => drop(state.surroundings.zones.insert(region.clone(), zones)),
         Err(error) => state.gaps.push(gap(&region, "zone", &error)),
     }
-    let wanted = scope.images.get(&region).cloned().unwrap_or_default();
-    let looks = wanted.iter().map(|wanted| newest(clients, wanted));
-    for (name, found) in wanted.iter().zip(futures_util::future::join_all(looks).await) {
+    for (name, found) in wanted.into_iter().zip(images) {
         match found {
             Ok(Some(image)) => {
                 let images: &mut BTreeMap<_, _> =
                     state.surroundings.images.entry(region.clone()).or_default();
-                images.insert(name.clone(), image);
+                images.insert(name, image);
             }
             // An image nobody offers blocks what needs it, by itself.
             Ok(None) => {}
             Err(error) => state.gaps.push(gap(&region, "image", &error)),
         }
     }
+    match secrets {
+        Ok(there) => drop(state.surroundings.secrets.insert(region, there)),
+        Err(error) => tracing::warn!(region, %error, "cannot tell which secrets are there"),
+    }
     state
+}
+
+/// Which of these parameters are there. Their values are not asked for.
+async fn secrets_there(
+    clients: &Clients,
+    names: &BTreeSet<String>,
+) -> Result<BTreeSet<String>, CloudError> {
+    let names: Vec<String> = names.iter().cloned().collect();
+    let mut there = BTreeSet::new();
+    for some in names.chunks(NAMES) {
+        let filter = ParameterStringFilter::builder()
+            .key("Name")
+            .option("Equals")
+            .set_values(Some(some.to_vec()))
+            .build()
+            .map_err(incomplete)?;
+        let found = clients
+            .calls
+            .pages(
+                Call::read("ssm", "DescribeParameters"),
+                |token| {
+                    let request = clients.ssm.describe_parameters();
+                    let request = request.parameter_filters(filter.clone()).max_results(50);
+                    request.set_next_token(token).send()
+                },
+                |page| (page.parameters.unwrap_or_default(), page.next_token),
+            )
+            .await?;
+        there.extend(found.into_iter().filter_map(|parameter| parameter.name));
+    }
+    Ok(there)
 }
 
 async fn zones(clients: &Clients) -> Result<Vec<String>, CloudError> {

@@ -19,18 +19,16 @@ impl Emulator {
     /// Starts one with the images of `images.json`, on a port of the system's
     /// choice, and waits until it listens.
     pub(crate) fn start() -> Self {
-        let program = program();
-        let mut child = Command::new(&program)
-            .args(["-H", "127.0.0.1", "-p", "0"])
+        let python = python();
+        let mut child = Command::new(&python)
+            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/emulator.py"))
             .env("MOTO_AMIS_PATH", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/images.json"))
-            .stdin(Stdio::null())
+            // It ends when its standard input does: with this process at the latest.
+            .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
-            .unwrap_or_else(|error| {
-                let hint = "install it (pip install 'moto[server]') or set LYCEUM_MOTO";
-                panic!("{}: {error}; {hint}", program.display())
-            });
+            .unwrap_or_else(|error| panic!("{}: {error}; run make setup", python.display()));
         let stderr = child.stderr.take().expect("its standard error is a pipe");
         let (found, urls) = mpsc::channel();
         // Read to the end: a full pipe would stop it.
@@ -61,17 +59,11 @@ impl Drop for Emulator {
     }
 }
 
-/// `LYCEUM_MOTO`, else the project's own virtual environment, else the PATH.
-fn program() -> PathBuf {
-    if let Some(path) = std::env::var_os("LYCEUM_MOTO") {
-        return path.into();
-    }
+/// Python of the project's own virtual environment, which `make setup` makes.
+fn python() -> PathBuf {
     let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or_else(|| {
         let home = std::env::var_os("HOME")?;
         Some(PathBuf::from(home).join(".cache"))
     });
-    cache
-        .map(|cache| cache.join("lyceum/venv/bin/moto_server"))
-        .filter(|path| path.exists())
-        .unwrap_or_else(|| "moto_server".into())
+    cache.unwrap_or_default().join("lyceum/venv/bin/python")
 }

@@ -10,6 +10,6 @@ mod repo;
 mod world;
 
 pub use inventory::{Inventory, fidelity};
-pub use program::{Ended, Lyceum, Running, Victim};
+pub use program::{Ended, Lyceum, Running, Victim, terminate};
 pub use repo::Repo;
 pub use world::World;

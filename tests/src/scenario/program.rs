@@ -80,13 +80,8 @@ impl Lyceum {
     pub fn start_as(&self, arguments: &[&str], victim: &Victim) -> Result<Running> {
         let folder = TempDir::new()?;
         let mut slot = victim.held();
-        let child = Command::new(&self.binary)
-            .args(arguments)
-            .arg("--repo")
-            .arg(&self.repository)
-            .env_clear()
-            .envs(self.base(folder.path()))
-            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+        let child = self
+            .command(arguments, folder.path())
             .stdin(Stdio::null())
             .stdout(File::create(folder.path().join("stdout"))?)
             .stderr(File::create(folder.path().join("stderr"))?)
@@ -96,6 +91,20 @@ impl Lyceum {
         drop(slot);
         let line = format!("lyceum {}", arguments.join(" "));
         Ok(Running { victim: victim.clone(), folder, line })
+    }
+
+    /// A command that is not started yet, for who keeps its output elsewhere.
+    /// Its environment is its own; `home` is where it finds its home.
+    pub fn command(&self, arguments: &[&str], home: &Path) -> Command {
+        let mut command = Command::new(&self.binary);
+        command
+            .args(arguments)
+            .arg("--repo")
+            .arg(&self.repository)
+            .env_clear()
+            .envs(self.base(home))
+            .envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command
     }
 
     /// Runs a command to its end.
@@ -192,12 +201,7 @@ impl Running {
 
     /// Sends SIGTERM.
     pub fn terminate(&self) -> Result<()> {
-        let id = self.victim.id().context("nothing was started")?;
-        let status = Command::new("kill").args(["-TERM", &id.to_string()]).status()?;
-        if !status.success() {
-            bail!("process {id} cannot be terminated");
-        }
-        Ok(())
+        terminate(self.victim.id().context("nothing was started")?)
     }
 
     /// Sends SIGKILL.
@@ -235,6 +239,16 @@ impl std::fmt::Display for Ended {
         let code = code.map_or("was killed".into(), |code| format!("exited with {code}"));
         write!(f, "`{line}` {code}\n{stdout}\n{stderr}")
     }
+}
+
+/// Sends SIGTERM to a process. The shell has it built in, where there is no
+/// program of that name.
+pub fn terminate(id: u32) -> Result<()> {
+    let status = Command::new("sh").args(["-c", &format!("kill -TERM {id}")]).status()?;
+    if !status.success() {
+        bail!("process {id} cannot be terminated");
+    }
+    Ok(())
 }
 
 fn binary() -> Result<PathBuf> {

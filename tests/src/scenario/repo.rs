@@ -31,7 +31,7 @@ const SERVICES: &[&str] = &[
     "cloudwatch",
     "ec2",
     "efs",
-    "eventbridge",
+    "events",
     "iam",
     "route53",
     "s3",

@@ -6,6 +6,8 @@
 mod dying;
 mod fidelity;
 mod isolation;
+mod permissions;
 mod protection;
 mod proxy;
+mod rooms;
 mod serve;

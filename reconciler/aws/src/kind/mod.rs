@@ -13,6 +13,8 @@ use lyceum_core::observed::Object;
 
 use crate::clients::Clients;
 
+// The futures are boxed: one that holds the calls of every kind would not fit a
+// thread's stack.
 macro_rules! kinds {
     ($($module:ident :: $kind:ident),* $(,)?) => {
         $(pub(crate) mod $module;)*
@@ -23,7 +25,7 @@ macro_rules! kinds {
             resource: &Resource,
         ) -> Result<Outputs, CloudError> {
             match &resource.body {
-                $(Body::$kind(want) => $module::create(clients, resource, want).await,)*
+                $(Body::$kind(want) => Box::pin($module::create(clients, resource, want)).await,)*
             }
         }
 
@@ -35,7 +37,7 @@ macro_rules! kinds {
         ) -> Result<Outputs, CloudError> {
             match (&before.body, &after.body) {
                 $((Body::$kind(seen), Body::$kind(want)) => {
-                    $module::update(clients, (before, seen), (after, want)).await
+                    Box::pin($module::update(clients, (before, seen), (after, want))).await
                 })*
                 _ => Err(CloudError::new(Class::Invalid, "update", "an object keeps its kind")),
             }
@@ -44,7 +46,7 @@ macro_rules! kinds {
         /// Removes an object with its children.
         pub(crate) async fn delete(clients: &Clients, object: &Object) -> Result<(), CloudError> {
             match &object.body {
-                $(Body::$kind(seen) => $module::delete(clients, object, seen).await,)*
+                $(Body::$kind(seen) => Box::pin($module::delete(clients, object, seen)).await,)*
             }
         }
     };

@@ -83,7 +83,8 @@ fetch() {
   value() { sed -n "s/^ *\"$1\" *: *\"\([^\"]*\)\".*/\1/p" <<<"$credentials"; }
   curl -fsS -m 300 --retry 3 -o /usr/local/bin/lyceum-agent.new --aws-sigv4 "aws:amz:$region:s3" \
     --user "$(value AccessKeyId):$(value SecretAccessKey)" \
-    -H "x-amz-security-token: $(value Token)" "https://HOST/KEY"
+    -H "x-amz-security-token: $(value Token)" -H "x-amz-content-sha256: UNSIGNED-PAYLOAD" \
+    "https://HOST/KEY"
   echo "DIGEST  /usr/local/bin/lyceum-agent.new" | sha256sum -c --quiet
 }
 for try in $(seq 30); do

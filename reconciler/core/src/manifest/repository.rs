@@ -35,7 +35,7 @@ pub const SERVICES: &[&str] = &[
     "cloudwatch",
     "ec2",
     "efs",
-    "eventbridge",
+    "events",
     "iam",
     "route53",
     "s3",

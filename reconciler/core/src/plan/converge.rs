@@ -26,6 +26,10 @@ impl<'a> Draft<'a> {
             self.scope(address.scope()).suspended = true;
             return;
         }
+        if let Some(region) = self.moved_from(address.scope()) {
+            self.moved(address.scope(), region);
+            return;
+        }
         if let Some(gap) = self.observed.gap(&resource.region, address) {
             let gap = gap.clone();
             if there.is_none() {
@@ -35,18 +39,25 @@ impl<'a> Draft<'a> {
             return;
         }
         match there {
-            Some(object) if object.region != resource.region => self.moved(resource, object),
             Some(object) => self.change(resource, object),
             None => self.create(resource),
         }
     }
 
-    fn moved(&mut self, resource: &Resource, object: &'a Object) {
+    /// Nothing of a cluster that would move is touched: half of it, such as the
+    /// rights of its nodes, has no region and would be taken from what runs.
+    fn moved(&mut self, scope: &str, from: &str) {
+        let to = self.desired.scopes.get(scope).map_or("", |policy| policy.region.as_str());
         let cause = format!(
-            "the cluster is in {}; moving it to {} would make a second one: remove it there first",
-            object.region, resource.region
+            "the cluster is in {from}; in {to} it would be another one: remove it there first"
         );
-        self.block(object, Action::Replace, cause, false);
+        self.scope(scope).blocked.push(Blocked {
+            address: scope.into(),
+            action: Action::Replace,
+            cause,
+            id: None,
+            consent: false,
+        });
     }
 
     fn create(&mut self, resource: &'a Resource) {

@@ -17,6 +17,8 @@ pub(crate) struct Draft<'a> {
     pub(crate) observed: &'a ObservedState,
     pub(crate) context: &'a PlanContext,
     pub(crate) index: Index<'a>,
+    /// Clusters that are in another region than their manifest says.
+    moved: BTreeMap<&'a str, &'a str>,
     known: BTreeMap<Address, Known<'a>>,
     scopes: BTreeMap<String, ScopePlan>,
     /// Deletions that no consent covers, by scope.
@@ -59,8 +61,17 @@ impl<'a> Draft<'a> {
             .filter(|scope| context.includes(scope))
             .map(|scope| (scope.clone(), ScopePlan::default()))
             .collect();
+        let moved = index
+            .all()
+            .filter(|object| object.region != "global")
+            .filter(|object| {
+                let policy = desired.scopes.get(object.address.scope());
+                policy.is_some_and(|policy| policy.region != object.region)
+            })
+            .map(|object| (object.address.scope(), object.region.as_str()))
+            .collect();
         let unasked = BTreeMap::new();
-        Self { desired, observed, context, index, known, scopes, unasked }
+        Self { desired, observed, context, index, moved, known, scopes, unasked }
     }
 
     pub(crate) fn scope(&mut self, name: &str) -> &mut ScopePlan {
@@ -69,6 +80,11 @@ impl<'a> Draft<'a> {
 
     pub(crate) fn learn(&mut self, address: &Address, known: Known<'a>) {
         self.known.insert(address.clone(), known);
+    }
+
+    /// The region a cluster is in although its manifest names another.
+    pub(crate) fn moved_from(&self, scope: &str) -> Option<&'a str> {
+        self.moved.get(scope).copied()
     }
 
     /// The answer to a reference, if there is one now.

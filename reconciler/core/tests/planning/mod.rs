@@ -1,5 +1,7 @@
 //! Planning, on a cloud in memory: what is made, left alone, refused.
 
+mod properties;
+
 use std::collections::BTreeSet;
 
 use lyceum_core::address::{Address, refs_in_value};
@@ -446,4 +448,13 @@ fn a_whole_region_is_made_and_removed_beside_another() {
         .map(|object| object.address.kind().to_string())
         .collect();
     assert!(!left.contains("scaling-group") && !left.contains("role"), "{left:?}");
+}
+
+#[test]
+fn a_cluster_whose_region_changes_is_not_touched_at_all() {
+    let (cloud, _) = applied();
+    let moved = manifests(&[("geo", &format!("  region: us-west-2\n{GEO}")), ("bio", BIO)]);
+    let (_, plan) = look(&cloud, &moved, &site(), &context());
+    assert!(plan.changes().all(|change| change.address.scope() == "@us-west-2"));
+    assert_eq!(blocked(&plan), ["geo"]);
 }

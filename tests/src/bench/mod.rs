@@ -1,0 +1,16 @@
+//! What the program costs: clusters made up for it, a process measured, and
+//! the figures beside Terraform's and beside what was promised.
+//!
+//! May not: know how the program works. It is measured from outside, as a
+//! process and at the proxy that its calls pass.
+
+mod bounds;
+mod generate;
+mod measure;
+mod table;
+pub mod terraform;
+
+pub use bounds::{Bounds, Verdict};
+pub use generate::{name, repository};
+pub use measure::{Cost, Measured, measured};
+pub use table::{Column, Table};
