@@ -7,6 +7,7 @@
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -37,6 +38,9 @@ impl Emulator {
             .arg(in_tests("emulator.py"))
             .env("MOTO_AMIS_PATH", in_tests("images.json"))
             .env("PYTHONUNBUFFERED", "1")
+            // Ctrl-C is for this process, which lets others finish with the
+            // emulator still there.
+            .process_group(0)
             .stdin(Stdio::piped())
             .stdout(log.try_clone()?)
             .stderr(log)

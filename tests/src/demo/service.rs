@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::thread;
@@ -59,6 +60,8 @@ impl Service {
         let file = File::create(&log)?;
         let child = program
             .command(&["--log-format", "json", "serve", "--interval", interval], folder)
+            // Ctrl-C is for the demo, which tells it to end.
+            .process_group(0)
             .stdin(Stdio::null())
             .stdout(file.try_clone()?)
             .stderr(file)
@@ -97,7 +100,6 @@ impl Service {
 
     fn end(&mut self) -> Result<()> {
         let deadline = Instant::now() + GRACE;
-        // Ctrl-C at a terminal has reached it as well; it heeds one of them.
         if self.child.try_wait()?.is_none() {
             terminate(self.child.id())?;
         }
