@@ -18,6 +18,8 @@ use crate::execute::{self, Progress, execute};
 
 /// The longest pause between two tries.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// How old a look may be for the first pass of a new commit.
+const JUST_NOW: Duration = Duration::from_secs(5);
 
 /// Converges one scope until the end, or until nothing of it is left.
 pub(crate) async fn run<C: Cloud + 'static>(
@@ -51,19 +53,24 @@ pub(crate) async fn run<C: Cloud + 'static>(
             Next::Settled | Next::Stalled => shared.options.interval,
         };
         // A lost answer is waited out whatever else happens.
+        let mut newer = false;
         tokio::select! {
             () = sleep(pass.pause) => {}
             _ = end.wait_for(|end| *end) => return,
         }
         tokio::select! {
             () = sleep(wait) => {}
-            _ = commits.changed() => tries = 0,
+            _ = commits.changed() => (tries, newer) = (0, true),
             _ = progress.changed(), if pass.waits => {}
             _ = end.wait_for(|end| *end) => return,
         }
-        // Who has nothing to do may share the look that somebody else began.
-        let settled = pass.next != Next::Retry && !commits.has_changed().unwrap_or(false);
-        since = if settled { super::before(shared.options.interval / 2) } else { Instant::now() };
+        // Who changed nothing may share the look that somebody else began, or
+        // begin on a commit from what was seen just now.
+        since = match (pass.quiet, newer) {
+            (false, _) => Instant::now(),
+            (true, false) => super::before(shared.options.interval / 2),
+            (true, true) => super::before(JUST_NOW.min(shared.options.interval / 2)),
+        };
     }
 }
 
@@ -79,6 +86,8 @@ struct Task<'a> {
 struct Pass {
     next: Next,
     pause: Duration,
+    /// Nothing was done: what was seen is still so, as far as we are concerned.
+    quiet: bool,
     /// Something waits for another scope.
     waits: bool,
     nothing_left: bool,
@@ -116,6 +125,7 @@ async fn pass<C: Cloud>(
         // to do, and only then is the revision recorded.
         next: if report.outcomes.is_empty() { Next::Settled } else { again(&report) },
         pause: if lost { shared.options.consistency } else { Duration::ZERO },
+        quiet: report.outcomes.is_empty(),
         waits: report.outcomes.values().any(|one| matches!(one, Outcome::Waiting { .. })),
         nothing_left: !task.declared && !there,
     }
