@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod commands;
+mod controller;
 mod golden;
 mod render;
 mod repository;

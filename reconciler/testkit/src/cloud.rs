@@ -31,6 +31,7 @@ struct State {
     objects: BTreeMap<String, Object>,
     made: u64,
     faults: Vec<Fault>,
+    refused: Vec<(String, Class)>,
     log: Vec<String>,
 }
 
@@ -66,6 +67,17 @@ impl FakeCloud {
         let done = state.log.len();
         let later = faults.into_iter().map(|fault| Fault { call: fault.call + done, ..fault });
         state.faults.extend(later);
+    }
+
+    /// From now on every mutating call whose name contains `part`, such as
+    /// `create geo/`, fails in this way before the deed.
+    pub fn refuse(&self, part: &str, class: Class) {
+        self.lock().refused.push((part.into(), class));
+    }
+
+    /// Ends all refusals.
+    pub fn relent(&self) {
+        self.lock().refused.clear();
     }
 
     /// Every mutating call so far, such as `create geo/vpc/main`.
@@ -136,6 +148,9 @@ impl State {
     ) -> Result<T, CloudError> {
         let number = self.log.len();
         self.log.push(name.clone());
+        if let Some((_, class)) = self.refused.iter().find(|(part, _)| name.contains(part)) {
+            return Err(CloudError::new(*class, &name, "refused"));
+        }
         let fault = self.faults.iter().find(|fault| fault.call == number).cloned();
         let strike = |fault: &Fault| CloudError::new(fault.class, &name, "injected");
         match fault {
