@@ -17,6 +17,10 @@ use crate::scenario::{Ended, Lyceum};
 const GLANCE: Duration = Duration::from_millis(2);
 /// In which `/proc` counts CPU time, on every Linux (`getconf CLK_TCK`).
 const TICKS_PER_SECOND: f64 = 100.0;
+/// Where `/proc/<pid>/stat` has the user and system time of a process, and
+/// where that of its children, in fields counted from 1.
+const OWN: usize = 14;
+const OF_CHILDREN: usize = 16;
 
 /// What a process cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -27,6 +31,11 @@ pub struct Cost {
     pub cpu: Duration,
     /// The most memory it held, in bytes.
     pub peak: u64,
+}
+
+/// The CPU time of a running process so far, all its threads.
+pub fn cpu_of(id: u32) -> Result<Duration> {
+    ticks(&format!("/proc/{id}/stat"), OWN)
 }
 
 /// A process that ended, and its cost.
@@ -92,15 +101,19 @@ fn mark(status: &str) -> Option<u64> {
 
 /// The CPU time of all children of this process that have ended.
 fn cpu_of_children() -> Result<Duration> {
-    let stat = fs::read_to_string("/proc/self/stat")?;
-    let ticks = ticks_of_children(&stat).context("/proc/self/stat is not as proc(5) says")?;
+    ticks("/proc/self/stat", OF_CHILDREN)
+}
+
+fn ticks(stat: &str, first: usize) -> Result<Duration> {
+    let text = fs::read_to_string(stat).with_context(|| format!("{stat} is missing"))?;
+    let ticks = sum(&text, first).with_context(|| format!("{stat} is not as proc(5) says"))?;
     Ok(Duration::from_secs_f64(ticks as f64 / TICKS_PER_SECOND))
 }
 
-/// `cutime` and `cstime`, the 16th and 17th field. The second is the name of
-/// the program, in brackets, and may hold anything.
-fn ticks_of_children(stat: &str) -> Option<u64> {
-    let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(13);
+/// The sum of two fields, counted from 1. The second is the name of the
+/// program, in brackets, and may hold anything.
+fn sum(stat: &str, first: usize) -> Option<u64> {
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(first - 3);
     Some(fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?)
 }
 
@@ -111,7 +124,7 @@ mod tests {
     #[test]
     fn the_kernel_is_understood() {
         let stat = "7 (a (b) c) S 1 7 7 0 -1 4194560 99 8 0 0 11 12 30 4 20 0 1 0 5 6 7";
-        assert_eq!(ticks_of_children(stat), Some(34));
+        assert_eq!((sum(stat, OWN), sum(stat, OF_CHILDREN)), (Some(23), Some(34)));
         assert_eq!(mark("VmPeak:\t 9 kB\nVmHWM:\t    2048 kB\n"), Some(2 << 20));
         assert_eq!(mark("Name:\tlyceum\n"), None);
         assert!(cpu_of_children().is_ok());

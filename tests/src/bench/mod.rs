@@ -12,5 +12,5 @@ pub mod terraform;
 
 pub use bounds::{Bounds, Verdict};
 pub use generate::{name, repository};
-pub use measure::{Cost, Measured, measured};
-pub use table::{Column, Table};
+pub use measure::{Cost, Measured, cpu_of, measured};
+pub use table::{Row, Table};

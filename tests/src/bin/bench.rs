@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use system_tests::bench::terraform::Deed;
-use system_tests::bench::{Bounds, Cost, Measured, Table, measured, repository};
+use system_tests::bench::{Bounds, Cost, Measured, Row, Table, cpu_of, measured, name, repository};
 use system_tests::proxy::{Fault, Lent, Rule};
 use system_tests::scenario::{Lyceum, Repo, World};
 
@@ -28,7 +28,8 @@ fn main() -> Result<ExitCode> {
     println!(
         "Lyceum on the emulator, {} ms added to every request.\n\
          Call rates: 2000 a second and service, raised in lyceum.yaml.\n\
-         Terraform: recorded, provider 5.100, the same delay and resources.\n",
+         Terraform: recorded, provider 5.100, the same delay and resources.\n\
+         moto s: CPU time of the emulator, one Python process, within the wall time.\n",
         DELAY.as_millis()
     );
     let mut bench = Bench::new();
@@ -56,16 +57,15 @@ impl Bench {
     /// Applies from nothing, plans again, destroys.
     fn run(&mut self, clusters: usize) -> Result<()> {
         let subject = Subject::new(clusters)?;
-        let (applied, requests) = subject.cost(&["apply", "--yes"])?;
-        self.apply.add(clusters, applied.cost, requests);
+        let applied = subject.row(&["apply", "--yes"])?;
+        self.apply.add(applied);
         self.bounds.apply(clusters, applied.cost);
 
-        let (planned, requests) = subject.cost(&["plan", "--detailed-exitcode", "--stats"])?;
-        self.plan.add(clusters, planned.cost, requests);
-        self.bounds.plan(clusters, planned.cost, requests);
+        let planned = subject.row(&["plan", "--detailed-exitcode", "--stats"])?;
+        self.plan.add(planned);
+        self.bounds.plan(clusters, planned.cost, planned.calls);
 
-        let (destroyed, requests) = subject.destroy(clusters)?;
-        self.destroy.add(clusters, destroyed, requests);
+        self.destroy.add(subject.destroy()?);
         Ok(())
     }
 
@@ -75,7 +75,7 @@ impl Bench {
         let program = Lyceum::new(NOWHERE, repo.path())?;
         let Measured { cost, .. } = measured(&program, &["validate"], PATIENCE)?;
         self.bounds.validate(OFFLINE, cost);
-        progress(&format!("validate, {OFFLINE} clusters"), cost, 0);
+        progress("lyceum validate", cost, OFFLINE, 0);
         Ok(())
     }
 
@@ -91,6 +91,7 @@ impl Bench {
 struct Subject {
     world: World,
     program: Lyceum,
+    clusters: usize,
     _repo: Repo,
 }
 
@@ -100,37 +101,36 @@ impl Subject {
         let world = World::lending(Lent::nothing())?;
         world.proxy.rule(Rule::new("*", Fault::Latency { base: DELAY, jitter: Duration::ZERO }));
         let program = Lyceum::new(&world.endpoint(), repo.path())?;
-        Ok(Self { world, program, _repo: repo })
+        Ok(Self { world, program, clusters, _repo: repo })
     }
 
-    /// Runs a command; what it cost, and its requests as the proxy saw them.
-    fn cost(&self, arguments: &[&str]) -> Result<(Measured, usize)> {
+    /// Runs a command; its calls are those the proxy saw.
+    fn row(&self, arguments: &[&str]) -> Result<Row> {
         self.world.proxy.forget_attempts();
-        let measured = measured(&self.program, arguments, PATIENCE)?;
-        let requests = self.world.proxy.attempts().len();
-        progress(&measured.ended.line, measured.cost, requests);
-        Ok((measured, requests))
+        let before = cpu_of(self.world.emulator())?;
+        let Measured { cost, .. } = measured(&self.program, arguments, PATIENCE)?;
+        let emulator = cpu_of(self.world.emulator())?.saturating_sub(before);
+        let calls = self.world.proxy.attempts().len();
+        progress(&format!("lyceum {}", arguments[0]), cost, self.clusters, calls);
+        Ok(Row { clusters: self.clusters, cost, emulator, calls })
     }
 
     /// Destroys all of them.
-    fn destroy(&self, clusters: usize) -> Result<(Cost, usize)> {
-        let names: Vec<String> = (0..clusters).map(system_tests::bench::name).collect();
+    fn destroy(&self) -> Result<Row> {
+        let names: Vec<String> = (0..self.clusters).map(name).collect();
         let mut arguments = vec!["destroy", "--yes", "--force"];
         names.iter().for_each(|name| arguments.extend(["--cluster", name]));
-        let (destroyed, requests) = self.cost(&arguments)?;
-        ensure!(
-            self.world.inventory()?.objects("instance").is_empty(),
-            "instances are left after {}",
-            destroyed.ended
-        );
-        Ok((destroyed.cost, requests))
+        let row = self.row(&arguments)?;
+        let left = self.world.inventory()?.objects("instance").len();
+        ensure!(left == 0, "{left} instances are left after the destroy");
+        Ok(row)
     }
 }
 
 /// Says on standard error how far it is: a run with 100 clusters takes a while.
-fn progress(line: &str, cost: Cost, requests: usize) {
-    let line: String = line.chars().take(40).collect();
-    eprintln!("{line:<40} {:>8.2} s {requests:>6} requests", cost.wall.as_secs_f64());
+fn progress(line: &str, cost: Cost, clusters: usize, calls: usize) {
+    let wall = cost.wall.as_secs_f64();
+    eprintln!("{line:<16} {clusters:>5} clusters {wall:>8.2} s {calls:>6} calls");
 }
 
 fn numbers(mut arguments: impl Iterator<Item = String>) -> Result<Vec<usize>> {

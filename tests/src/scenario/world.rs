@@ -56,6 +56,11 @@ impl World {
         self.emulator.url()
     }
 
+    /// The emulator's process id.
+    pub fn emulator(&self) -> u32 {
+        self.emulator.id()
+    }
+
     /// Everything there is.
     pub fn inventory(&self) -> Result<Inventory> {
         Inventory::read(&self.backdoor(), REGIONS).with_context(|| self.emulator.log())
