@@ -169,7 +169,7 @@ def storage(expect, spec, subnets, groups):
     expect.same("access-point", count=(len(own), len(paths)))
 
 
-def names(expect, spec, owner):
+def names(expect, spec, owner, zones):
     cluster = expect.scope
     path = f"/{owner}/{cluster}/"
     for name, kind in (("facts", "String"), ("applied", "String"), ("swarm-join-token", "SecureString")):
@@ -186,8 +186,8 @@ def names(expect, spec, owner):
     if domain:
         record = expect.one("record", "hub", id=f"{domain} A")
         expect.same("record/hub", values=(record["values"], [address["public_ip"]]))
-        zones = {one["zone"] for one in expect.objects("record")}
-        longest = max((zone for zone in zones if domain.endswith(zone)), key=len, default=None)
+        above = (zone for zone in zones if domain == zone or domain.endswith(f".{zone}"))
+        longest = max(above, key=len, default=None)
         expect.same("record/hub", zone=(record["zone"], longest))
 
 
@@ -302,6 +302,8 @@ def workers(expect, spec, subnets, groups, owner, images):
             distribution.get("OnDemandPercentageAboveBaseCapacity"),
             100 - asked["purchase"]["spotPercent"],
         ),
+        spot_strategy=(distribution.get("SpotAllocationStrategy"), "price-capacity-optimized"),
+        capacity_rebalance=(group["capacity_rebalance"], asked["purchase"]["spotPercent"] > 0),
         template=(pinned.get("LaunchTemplateId"), template["id"]),
         version=(pinned.get("Version"), str(template["newest"])),
         members=(group["members"], group["desired"]),
@@ -333,17 +335,31 @@ def scaling(expect, group, asked):
     expect.same(what, schedules=(found, wanted))
 
 
-def alarms(expect):
-    dimensions = {"hub-unhealthy": "InstanceId", "hub-cpu": "InstanceId", "storage-io": "FileSystemId"}
+# Dimension, metric, threshold, seconds of a period, periods.
+ALARMS = {
+    "hub-unhealthy": ("InstanceId", "StatusCheckFailed", 1, 60, 3),
+    "hub-cpu": ("InstanceId", "CPUUtilization", 90, 300, 3),
+    "storage-io": ("FileSystemId", "PercentIOLimit", 95, 300, 3),
+}
+
+
+def alarms(expect, spec):
     targets = {"InstanceId": expect.one("instance", "hub")["id"], "FileSystemId": expect.one("file-system", "main")["id"]}
-    for name, dimension in dimensions.items():
+    topic = spec["alerts"].get("topicArn")
+    for name, (dimension, metric, threshold, period, periods) in ALARMS.items():
         matching = [one for one in expect.objects("alarm") if one["id"].endswith(f"-{expect.scope}-{name}")]
         expect.same(f"alarm/{name}", count=(len(matching), 1))
         for alarm in matching:
             expect.same(
                 f"alarm/{name}",
+                metric=(alarm["MetricName"], metric),
+                comparison=(alarm["ComparisonOperator"], "GreaterThanOrEqualToThreshold"),
+                threshold=(alarm["Threshold"], threshold),
+                period=(alarm["Period"], period),
+                periods=(alarm["EvaluationPeriods"], periods),
                 missing_data=(alarm["TreatMissingData"], "notBreaching"),
                 dimension=(alarm["Dimensions"], {dimension: targets[dimension]}),
+                actions=(alarm["AlarmActions"] or [], [topic] if topic else []),
             )
 
 
@@ -384,6 +400,7 @@ def shared(found, region, owner, failures):
         encryption=(algorithm, "AES256"),
         public_access=(set((bucket["public_access"] or {}).values()), {True}),
         tls_only=(len(tls), 1),
+        noncurrent_days=(noncurrent_days(bucket), [30]),
     )
     expect.true("bucket/artifacts", "it is protected", "lyceum:protect" in (bucket["tags"] or {}))
     queues = [one for one in expect.objects("queue") if one["id"].startswith(owner + "-")]
@@ -397,13 +414,28 @@ def shared(found, region, owner, failures):
     for event in ("Spot Instance Interruption Warning", "Instance-terminate Lifecycle Action"):
         expect.true("event-rule", f"some rule fires at '{event}'", event in details)
     for queue in queues:
+        expect.same("queue/events", retention=(queue["retention"], "3600"), encrypted=(queue["encrypted"], True))
         expect.true("queue/events", "EventBridge may send", "events.amazonaws.com" in json.dumps(queue["policy"]))
+
+
+def noncurrent_days(bucket):
+    """After how many days the rules in force remove what was overwritten."""
+    rules = [rule for rule in bucket["lifecycle"] or [] if rule["Status"] == "Enabled"]
+    expirations = [rule.get("NoncurrentVersionExpiration", {}) for rule in rules]
+    return [one["NoncurrentDays"] for one in expirations if "NoncurrentDays" in one]
+
+
+def public_zones(aws):
+    """Every public zone of the account, whether or not a record of ours is in it."""
+    listed = aws.all("route53", "list_hosted_zones", "HostedZones")
+    return {zone["Name"].rstrip(".") for zone in listed if not zone["Config"].get("PrivateZone")}
 
 
 def check(endpoint, repository):
     clusters, owner = manifests.clusters(repository), manifests.owner(repository)
     regions = sorted({spec["region"] for _, spec in clusters.values()})
     found, failures, sources = cloud.read(endpoint, regions), [], set()
+    zones = public_zones(cloud.Region(endpoint, regions[0]))
     for region in regions:
         shared(found, region, owner, failures)
     for cluster, (labels, spec) in clusters.items():
@@ -413,10 +445,10 @@ def check(endpoint, repository):
         groups = firewall(expect, spec, vpc)
         identity(expect, spec, owner)
         storage(expect, spec, subnets, groups)
-        names(expect, spec, owner)
+        names(expect, spec, owner, zones)
         hub(expect, spec, subnets, groups, owner, images)
         workers(expect, spec, subnets, groups, owner, images)
-        alarms(expect)
+        alarms(expect, spec)
         identity_tags(expect, labels, owner, sources)
     if len(sources) != 1 or not all(source and len(source) == 40 for source in sources):
         failures.append(f"everything carries one source, a commit: {sources}")

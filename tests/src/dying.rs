@@ -20,8 +20,8 @@ use crate::scenario::{Inventory, Lyceum, Repo, Victim, World};
 const PASSES: usize = 6;
 /// Longer than the program waits for an answer (`callTimeoutSeconds`).
 const SILENCE: Duration = Duration::from_secs(8);
-/// As often as the program would try again by itself, and more.
-const THROTTLES: u64 = 3;
+/// Once more than the program tries by itself, so that the step fails.
+const THROTTLES: u64 = 7;
 
 /// What is being done when it happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -39,6 +39,18 @@ fn the_policies_allow_every_call() {
 }
 
 #[test]
+fn the_policies_deny_no_call() {
+    let denied = actions(&["deploy/iam-read.json", "deploy/iam-write.json"], "Deny");
+    assert!(!denied.is_empty(), "the test looks at nothing");
+    let refused: Vec<String> = calls()
+        .into_iter()
+        .map(|(service, operation)| action(&service, &operation))
+        .filter(|action| denied.iter().any(|pattern| matches(pattern, action)))
+        .collect();
+    assert_eq!(refused, Vec::<String>::new());
+}
+
+#[test]
 fn reading_alone_allows_every_reading_call_and_no_other() {
     let allowed = allowed(&["deploy/iam-read.json"]);
     let missing: Vec<String> = calls_of(&["read"])
@@ -82,13 +94,26 @@ fn calls_of(kinds: &[&str]) -> BTreeSet<(String, String)> {
         let shipped = text.split("#[cfg(test)]").next().unwrap();
         for kind in kinds {
             for call in shipped.split(&format!("Call::{kind}(")).skip(1) {
-                let words: Vec<&str> = call.split('"').collect();
-                found.insert((words[1].to_string(), words[3].to_string()));
+                let (arguments, _) = call.split_once(')').unwrap();
+                let mut words = arguments.split(',').map(|word| literal(word.trim(), shipped));
+                found.insert((words.next().unwrap(), words.next().unwrap()));
             }
         }
     }
     assert!(!found.is_empty(), "the test looks at nothing");
     found
+}
+
+/// The text of a literal, or of a constant of the same file: `CHANGE`, `CALL.1`.
+fn literal(word: &str, file: &str) -> String {
+    if let Some(text) = word.strip_prefix('"') {
+        return text.trim_end_matches('"').into();
+    }
+    let (name, place) = word.split_once('.').unwrap_or((word, "0"));
+    let place: usize = place.parse().unwrap();
+    let (_, rest) = file.split_once(&format!("const {name}: ")).expect(word);
+    let (definition, _) = rest.split_once(';').unwrap();
+    definition.split('"').nth(2 * place + 1).expect(word).into()
 }
 
 fn action(service: &str, operation: &str) -> String {
@@ -99,22 +124,32 @@ fn action(service: &str, operation: &str) -> String {
 }
 
 fn allowed(files: &[&str]) -> BTreeSet<String> {
+    actions(files, "Allow")
+}
+
+/// The actions of all statements of an effect.
+fn actions(files: &[&str], effect: &str) -> BTreeSet<String> {
     let mut actions = BTreeSet::new();
     for file in files {
         let text = fs::read_to_string(root().join(file)).unwrap();
         let policy: Value = serde_json::from_str(&text).unwrap();
         for statement in policy["Statement"].as_array().unwrap() {
-            assert_eq!(statement["Effect"], "Allow", "{file}");
-            match &statement["Action"] {
-                Value::String(action) => drop(actions.insert(action.clone())),
-                Value::Array(list) => {
-                    actions.extend(list.iter().map(|one| one.as_str().unwrap().to_string()));
-                }
-                other => panic!("{file}: {other}"),
+            let found = statement["Effect"].as_str().unwrap();
+            assert!(["Allow", "Deny"].contains(&found), "{file}: {found}");
+            if found == effect {
+                actions.extend(actions_of(statement, file));
             }
         }
     }
     actions
+}
+
+fn actions_of(statement: &Value, file: &str) -> Vec<String> {
+    match &statement["Action"] {
+        Value::String(action) => vec![action.clone()],
+        Value::Array(list) => list.iter().map(|one| one.as_str().unwrap().to_string()).collect(),
+        other => panic!("{file}: {other}"),
+    }
 }
 
 fn matches(pattern: &str, action: &str) -> bool {
