@@ -144,6 +144,14 @@ impl ObservedState {
         self.gaps.iter().find(|gap| gap.covers(region, address))
     }
 
+    /// Whether a launch template of a cluster starts its nodes with the agent
+    /// of this digest.
+    pub fn launched(&self, scope: &str, digest: &str) -> bool {
+        self.objects.iter().filter(|object| object.address.scope() == scope).any(|object| {
+            matches!(&object.body, Body::LaunchTemplate(it) if it.user_data.contains(digest))
+        })
+    }
+
     /// Joins what another look (another region) found.
     pub fn merge(&mut self, other: ObservedState) {
         self.objects.extend(other.objects);

@@ -15,9 +15,9 @@ use lyceum_core::observed::{Image, Object, ObservedState, Surroundings};
 use lyceum_core::site::{Site, TAG_CREATED, TAG_OWNER, TAG_SOURCE};
 use serde_json::Value;
 
-/// Kinds whose id is their name.
+/// Kinds whose id is their name or key.
 const KNOWN_BY_NAME: &[&str] =
-    &["role", "instance-profile", "scaling-group", "alarm", "event-rule", "bucket"];
+    &["role", "instance-profile", "scaling-group", "alarm", "event-rule", "bucket", "object"];
 
 /// A cloud in memory.
 #[derive(Debug)]
@@ -179,7 +179,8 @@ impl State {
         }
         self.made += 1;
         // As in AWS, where some kinds are known by their names alone.
-        let id = match attributes.get("name").and_then(Value::as_str) {
+        let text = |name: &str| attributes.get(name).and_then(Value::as_str);
+        let id = match text("name").or_else(|| text("key")) {
             Some(name) if KNOWN_BY_NAME.contains(&kind) => name.to_string(),
             _ => format!("{kind}-{:04}", self.made),
         };

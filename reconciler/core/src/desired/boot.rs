@@ -2,7 +2,8 @@
 //! its own role and starts it. Everything else is the agent's.
 
 use super::Draft;
-use super::names::agent_key;
+use super::names::agent_address;
+use crate::address::id_of;
 use crate::manifest::cluster::Os;
 use crate::site::Site;
 
@@ -16,9 +17,9 @@ pub(crate) fn script(draft: &Draft<'_>, group: &str) -> String {
     if let Some(agent) = draft.inputs.agents.get(draft.name) {
         script.push_str(
             &FETCH
-                .replace("KEY", &agent_key(draft.name, &agent.digest))
                 .replace("DIGEST", &agent.digest)
-                .replace("HOST", &host(draft)),
+                .replace("HOST", &host(draft))
+                .replace("KEY", &id_of(&agent_address(draft, agent))),
         );
     }
     script

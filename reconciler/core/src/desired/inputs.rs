@@ -3,9 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::kind::Body;
+use crate::address::Address;
+use crate::kind::{Body, Kind, StoredObject, Vpc};
 use crate::manifest::Manifests;
-use crate::observed::ObservedState;
+use crate::observed::{Gap, ObservedState};
 
 /// What else the desired state is made from, by cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,6 +18,9 @@ pub struct Inputs {
     /// under a cluster that lives in it: as long as its VPC stays, everything
     /// within is laid out in the range the VPC has.
     pub networks: BTreeMap<String, String>,
+    /// Clusters of which an input could not be read, and what failed: what
+    /// should be of them is unknown, all of it.
+    pub unknown: BTreeMap<String, Gap>,
 }
 
 /// A node agent's binary.
@@ -36,8 +40,12 @@ impl Inputs {
         let mut networks = BTreeMap::new();
         for object in &observed.objects {
             if let Body::StoredObject(stored) = &object.body {
+                let scope = object.address.scope();
                 let agent = Agent { digest: stored.digest().into(), size: stored.size };
-                agents.entry(object.address.scope().to_string()).or_insert(agent);
+                // Of two, an update was under way: the one nodes start with.
+                if !agents.contains_key(scope) || observed.launched(scope, stored.digest()) {
+                    agents.insert(scope.to_string(), agent);
+                }
             }
             if let Body::Vpc(vpc) = &object.body {
                 networks.insert(object.address.scope().to_string(), vpc.cidr.clone());
@@ -46,6 +54,30 @@ impl Inputs {
         if let Some(given) = given {
             agents = manifests.clusters.keys().map(|name| (name.clone(), given.clone())).collect();
         }
-        Self { agents, networks }
+        let unknown = unknown(manifests, given.is_some(), observed);
+        Self { agents, networks, unknown }
     }
+}
+
+/// A list that failed looks like one that is empty: the cluster's network would
+/// be laid out anew, and its nodes would lose their agent.
+fn unknown(
+    manifests: &Manifests,
+    agent_given: bool,
+    observed: &ObservedState,
+) -> BTreeMap<String, Gap> {
+    let mut kinds = vec![Vpc::NAME];
+    if !agent_given {
+        kinds.push(StoredObject::NAME);
+    }
+    let of = |cluster: &str, region: &str| {
+        let gap = |kind: &&str| observed.gap(region, &Address::new(cluster, kind, "any")).cloned();
+        kinds.iter().find_map(gap)
+    };
+    let clusters = manifests.clusters.iter();
+    clusters
+        .filter_map(|(name, declared)| {
+            Some((name.clone(), of(name, &declared.cluster.spec.region)?))
+        })
+        .collect()
 }

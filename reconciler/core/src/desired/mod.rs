@@ -25,6 +25,7 @@ use crate::cloud::Scope;
 use crate::kind::{Body, Kind};
 use crate::manifest::Manifests;
 use crate::manifest::cluster::{Cluster, ClusterSpec, DriftMode};
+use crate::observed::Gap;
 use crate::site::{Site, TAG_LABEL_PREFIX, TAG_PROTECT};
 
 pub use inputs::{Agent, Inputs};
@@ -49,6 +50,9 @@ pub struct ScopePolicy {
     pub drift: DriftMode,
     /// Names of the secrets an operator makes for it.
     pub secrets: BTreeSet<String>,
+    /// What should be of it rests on something that could not be read: nothing
+    /// of it is touched.
+    pub unknown: Option<Gap>,
 }
 
 /// One resource that should be there.
@@ -69,7 +73,10 @@ pub fn desired(manifests: &Manifests, site: &Site, inputs: &Inputs) -> DesiredSt
     let mut state = DesiredState::default();
     for declared in manifests.clusters.values() {
         let cluster = &declared.cluster;
-        state.scopes.insert(cluster.metadata.name.clone(), scope_policy(&cluster.spec));
+        let name = &cluster.metadata.name;
+        let unknown = inputs.unknown.get(name).cloned();
+        let policy = ScopePolicy { unknown, ..scope_policy(&cluster.spec) };
+        state.scopes.insert(name.clone(), policy);
         let mut draft = Draft::new(site, cluster, inputs);
         network::add(&mut draft);
         access::add(&mut draft);
@@ -85,7 +92,8 @@ pub fn desired(manifests: &Manifests, site: &Site, inputs: &Inputs) -> DesiredSt
         let drift = DriftMode::Repair;
         let secrets = BTreeSet::new();
         state.resources.extend(shared::resources(site, &region));
-        state.scopes.insert(scope, ScopePolicy { region, suspend, drift, secrets });
+        let policy = ScopePolicy { region, suspend, drift, secrets, unknown: None };
+        state.scopes.insert(scope, policy);
     }
     state
 }
@@ -199,6 +207,7 @@ fn scope_policy(spec: &ClusterSpec) -> ScopePolicy {
         suspend: spec.suspend,
         drift: spec.drift,
         secrets: secrets(spec),
+        unknown: None,
     }
 }
 

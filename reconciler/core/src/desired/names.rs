@@ -12,7 +12,7 @@ use crate::kind::{
 };
 use crate::site::Site;
 
-use super::{Draft, network};
+use super::{Agent, Draft, network};
 
 /// Adds names, parameters and the agent's binary.
 pub(crate) fn add(draft: &mut Draft<'_>) {
@@ -89,11 +89,21 @@ fn add_agent(draft: &mut Draft<'_>) {
         key: agent_key(draft.name, &agent.digest),
         size: agent.size,
     };
+    draft.add(&agent_name(agent), object);
+}
+
+/// The agent's object, whose id is its key: what names it this way comes after
+/// its upload.
+pub(crate) fn agent_address(draft: &Draft<'_>, agent: &Agent) -> Address {
+    draft.address::<StoredObject>(&agent_name(agent))
+}
+
+fn agent_name(agent: &Agent) -> String {
     let short: String = agent.digest.chars().take(12).collect();
-    draft.add(&format!("agent-{short}"), object);
+    format!("agent-{short}")
 }
 
 /// Where a cluster's nodes find their agent.
-pub(crate) fn agent_key(cluster: &str, digest: &str) -> String {
+fn agent_key(cluster: &str, digest: &str) -> String {
     format!("{}agents/{digest}", Site::object_prefix(cluster))
 }

@@ -30,7 +30,8 @@ impl<'a> Draft<'a> {
             self.moved(address.scope(), region);
             return;
         }
-        if let Some(gap) = self.observed.gap(&resource.region, address) {
+        let unknown = policy.and_then(|policy| policy.unknown.as_ref());
+        if let Some(gap) = unknown.or_else(|| self.observed.gap(&resource.region, address)) {
             let gap = gap.clone();
             if there.is_none() {
                 self.learn(address, Known::Not(gap.cause.clone()));

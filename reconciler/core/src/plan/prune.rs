@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use crate::address::Address;
+use crate::kind::Body;
 use crate::observed::Object;
 
 use super::change::{Action, AttributeChange, Blocked, Change, Reason};
@@ -32,8 +34,9 @@ impl<'a> Draft<'a> {
                     undeclared.entry(scope).or_default().push(object);
                 }
                 None => undeclared.entry(scope).or_default().push(object),
-                Some(policy) if policy.suspend => {}
+                Some(policy) if policy.suspend || policy.unknown.is_some() => {}
                 Some(_) if self.desired.resources.contains_key(&object.address) => {}
+                Some(_) if self.still_started(object) => {}
                 Some(_) => leftover.push(object),
             }
         }
@@ -46,8 +49,9 @@ impl<'a> Draft<'a> {
     /// The younger of two objects of one address goes, unless it holds data.
     fn remove_extra(&mut self, object: &'a Object) {
         let scope = object.address.scope();
-        let suspended = self.desired.scopes.get(scope).is_some_and(|policy| policy.suspend);
-        if !self.context.includes(scope) || suspended || self.in_gap(object) {
+        let policy = self.desired.scopes.get(scope);
+        let left = policy.is_some_and(|policy| policy.suspend || policy.unknown.is_some());
+        if !self.context.includes(scope) || left || self.in_gap(object) {
             return;
         }
         if object.facts().holds_data && !self.consented(object) {
@@ -57,6 +61,34 @@ impl<'a> Draft<'a> {
         }
         let change = deletion(object, Reason::Duplicate);
         self.remove(change, true);
+    }
+
+    /// An agent that a node may yet be started with: a template names it, or
+    /// the group launches from a version of its template that is not the
+    /// newest, the only one whose script is known.
+    fn still_started(&self, object: &Object) -> bool {
+        let Body::StoredObject(stored) = &object.body else { return false };
+        let scope = object.address.scope();
+        let unread = ["launch-template", "scaling-group"].iter().any(|kind| {
+            let address = Address::new(scope, kind, "workers");
+            self.observed.gap(&object.region, &address).is_some()
+        });
+        unread || self.observed.launched(scope, stored.digest()) || self.behind(scope)
+    }
+
+    /// Whether a group of a cluster launches from an older version.
+    fn behind(&self, scope: &str) -> bool {
+        let newest = |id: &str, version: &str| {
+            let mut templates = self.observed.objects.iter().filter(|template| {
+                template.address.kind() == "launch-template" && template.id == id
+            });
+            templates.any(|template| template.output("version").as_deref() == Some(version))
+        };
+        let mut ours = self.observed.objects.iter().filter(|group| group.address.scope() == scope);
+        ours.any(|group| match &group.body {
+            Body::ScalingGroup(group) => !newest(&group.template, &group.template_version),
+            _ => false,
+        })
     }
 
     fn remove_scope(&mut self, scope: &str, objects: &[&'a Object]) {
@@ -122,7 +154,7 @@ impl<'a> Draft<'a> {
         }
         let mut after = attributes.clone();
         after["mount_targets"] = Value::Object(serde_json::Map::new());
-        let Ok(body) = crate::kind::Body::from_attributes(object.address.kind(), after.clone())
+        let Ok(body) = Body::from_attributes(object.address.kind(), after.clone())
         else {
             return;
         };

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use lyceum_core::address::{Address, refs_in_value};
 use lyceum_core::cloud::Class;
-use lyceum_core::desired::{Inputs, desired};
+use lyceum_core::desired::{Agent, Inputs, desired};
 use lyceum_core::kind::{Body, Rule, facts};
 use lyceum_core::manifest::repository::Consent;
 use lyceum_core::manifest::{Manifests, load};
@@ -457,4 +457,78 @@ fn a_cluster_whose_region_changes_is_not_touched_at_all() {
     let (_, plan) = look(&cloud, &moved, &site(), &context());
     assert!(plan.changes().all(|change| change.address.scope() == "@us-west-2"));
     assert_eq!(blocked(&plan), ["geo"]);
+}
+
+fn unread(kind: &str) -> Gap {
+    let (region, cause) = ("us-east-1".into(), "denied".into());
+    Gap { region, kind: kind.into(), scope: String::new(), cause }
+}
+
+fn agent(letter: &str) -> Agent {
+    Agent { digest: letter.repeat(64), size: 5 }
+}
+
+/// One pass of a reconciler that carries `agent`.
+fn pass(cloud: &FakeCloud, manifests: &Manifests, agent: Option<&Agent>) -> Plan {
+    let (observed, _) = look(cloud, manifests, &site(), &context());
+    let state = desired(manifests, &site(), &Inputs::new(manifests, agent, &observed));
+    let plan = plan(&state, &observed, &context());
+    assert!(carry_out(cloud, &observed, &plan).is_empty());
+    plan
+}
+
+#[test]
+fn a_cluster_whose_agent_or_range_could_not_be_read_is_not_touched() {
+    let manifests = manifests(&[("geo", GEO)]);
+    let other = lyceum_testkit::manifests(&[("geo", "  network: {cidr: 10.99.0.0/16}")]);
+    for kind in ["object", "vpc"] {
+        let cloud = FakeCloud::new(&site());
+        pass(&cloud, &manifests, Some(&agent("a")));
+        let (mut observed, _) = look(&cloud, &other, &site(), &context());
+        observed.objects.retain(|object| object.address.kind() != kind);
+        observed.gaps.push(unread(kind));
+        let state = desired(&other, &site(), &Inputs::new(&other, None, &observed));
+        let plan = plan(&state, &observed, &context());
+        assert_eq!(summary(&plan), Vec::<String>::new(), "{kind}");
+        assert_eq!(plan.scopes["geo"].gaps, [unread(kind)]);
+    }
+}
+
+#[test]
+fn a_new_agent_is_there_before_any_node_starts_with_it_and_the_old_until_none_does() {
+    let manifests = manifests(&[("geo", GEO)]);
+    let cloud = FakeCloud::new(&site());
+    pass(&cloud, &manifests, Some(&agent("a")));
+    assert!(pass(&cloud, &manifests, Some(&agent("a"))).is_empty());
+    let before = cloud.log().len();
+    let plan = pass(&cloud, &manifests, Some(&agent("b")));
+    assert!(plan.changes().all(|change| change.action != Action::Delete), "{:?}", summary(&plan));
+    let log = cloud.log().split_off(before);
+    let place = |name: &str| log.iter().position(|call| call == name).unwrap();
+    let upload = place("create geo/object/agent-bbbbbbbbbbbb");
+    assert!(upload < place("update geo/launch-template/hub"));
+    assert!(upload < place("update geo/launch-template/workers"));
+    // Whoever carries no agent goes on with the one nodes start with.
+    assert_eq!(
+        summary(&pass(&cloud, &manifests, None)),
+        ["Delete geo/object/agent-aaaaaaaaaaaa"]
+    );
+    assert!(pass(&cloud, &manifests, Some(&agent("b"))).is_empty());
+}
+
+#[test]
+fn an_old_agent_stays_while_the_group_launches_from_an_older_version() {
+    let manifests = manifests(&[("geo", GEO)]);
+    let cloud = FakeCloud::new(&site());
+    pass(&cloud, &manifests, Some(&agent("a")));
+    pass(&cloud, &manifests, Some(&agent("b")));
+    cloud.tamper(&address("geo/scaling-group/workers"), |object| {
+        if let Body::ScalingGroup(group) = &mut object.body {
+            group.template_version = "1".into();
+        }
+    });
+    let plan = pass(&cloud, &manifests, Some(&agent("b")));
+    assert_eq!(summary(&plan), ["Update geo/scaling-group/workers"]);
+    let plan = pass(&cloud, &manifests, Some(&agent("b")));
+    assert_eq!(summary(&plan), ["Delete geo/object/agent-aaaaaaaaaaaa"]);
 }
