@@ -17,6 +17,7 @@ const CODES: &[(Class, &[&str])] = &[
             "ThrottlingException",
             "ThrottledException",
             "TooManyRequestsException",
+            "TooManyUpdates",
             "RequestThrottled",
             "RequestThrottledException",
             "PriorRequestNotComplete",
@@ -60,6 +61,7 @@ const CODES: &[(Class, &[&str])] = &[
             "IncorrectState",
             "IncorrectSpotRequestState",
             "VolumeInUse",
+            "IncorrectModificationState",
             "VolumeModificationRateExceeded",
             "InvalidIPAddress.InUse",
             "InvalidNetworkInterface.InUse",
@@ -68,6 +70,7 @@ const CODES: &[(Class, &[&str])] = &[
             "DeleteConflictException",
             "EntityTemporarilyUnmodifiable",
             "ConcurrentModification",
+            "ConcurrentModificationException",
             "OperationAborted",
             "InsufficientInstanceCapacity",
             "Gateway.NotAttached",
@@ -107,6 +110,7 @@ const CODES: &[(Class, &[&str])] = &[
             "QueueDoesNotExist",
             "AWS.SimpleQueueService.NonExistentQueue",
             "InvalidAssociationID",
+            "VersionNotFound",
         ],
     ),
     (
@@ -150,6 +154,7 @@ const CODES: &[(Class, &[&str])] = &[
             "MissingAuthenticationToken",
         ],
     ),
+    (Class::Invalid, &["MaxSpotInstanceCountExceeded"]),
     (Class::Unsupported, &["NotImplemented", "UnsupportedOperation", "InvalidAction"]),
 ];
 
@@ -165,7 +170,10 @@ where
     };
     let class = match error {
         SdkError::ConstructionFailure(_) => Class::Invalid,
-        SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) => Class::Ambiguous,
+        // No answer, or one that cannot be read: it may have been carried out.
+        SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ResponseError(_) => {
+            Class::Ambiguous
+        }
         _ => by_code(&code).unwrap_or_else(|| {
             error.raw_response().map_or(Class::Ambiguous, |answer| {
                 by_status(answer.status().as_u16(), is_page(answer))
@@ -221,7 +229,14 @@ fn by_code(code: &str) -> Option<Class> {
     let find = |matches: &dyn Fn(&&str) -> bool| {
         CODES.iter().find(|(_, words)| words.iter().any(matches)).map(|(class, _)| *class)
     };
-    find(&whole).or_else(|| find(&ending))
+    find(&whole).or_else(|| find(&ending)).or_else(|| quota(end))
+}
+
+/// A quota that is used up: no waiting helps. The codes whose limit is one of
+/// rate are in the table.
+fn quota(end: &str) -> Option<Class> {
+    let code = end.trim_end_matches("Exception").trim_end_matches("Fault");
+    code.ends_with("LimitExceeded").then_some(Class::Invalid)
 }
 
 fn by_status(status: u16, page: bool) -> Class {
@@ -235,6 +250,8 @@ fn by_status(status: u16, page: bool) -> Class {
         // A web page where an answer was due: the endpoint has no such call.
         500 if page => Class::Unsupported,
         500.. => Class::Ambiguous,
+        // An error without a code in an answer that is none.
+        ..=399 => Class::Ambiguous,
         _ => Class::Invalid,
     }
 }
@@ -258,7 +275,32 @@ mod tests {
         assert_eq!(by_code("InvalidVpcID.NotFound"), Some(Class::NotFound));
         assert_eq!(by_code("InvalidGroup.Duplicate"), Some(Class::Exists));
         assert_eq!(by_code("InvalidIPAddress.InUse"), Some(Class::NotYet));
+        assert_eq!(by_code("InvalidLaunchTemplateId.VersionNotFound"), Some(Class::NotFound));
+        assert_eq!(by_code("IncorrectModificationState"), Some(Class::NotYet));
         assert_eq!(by_code("SomethingNew"), None);
+    }
+
+    #[test]
+    fn a_quota_that_is_used_up_is_no_matter_of_waiting() {
+        let quotas = [
+            "LimitExceeded",
+            "LimitExceededException",
+            "FileSystemLimitExceeded",
+            "AccessPointLimitExceeded",
+            "VcpuLimitExceeded",
+            "MaxSpotInstanceCountExceeded",
+        ];
+        for code in quotas {
+            assert_eq!(by_code(code), Some(Class::Invalid), "{code}");
+        }
+        assert_eq!(by_code("BandwidthLimitExceeded"), Some(Class::Throttled));
+    }
+
+    #[test]
+    fn an_answer_without_a_code_that_is_no_error_leaves_it_open() {
+        assert_eq!(by_status(200, false), Class::Ambiguous);
+        assert_eq!(by_status(307, false), Class::Ambiguous);
+        assert_eq!(by_status(400, false), Class::Invalid);
     }
 
     #[test]

@@ -14,9 +14,9 @@ pub(crate) fn text(site: &Site, address: &Address) -> String {
     format!("heritage=lyceum,owner={},source={},address={address}", site.owner, site.source)
 }
 
-/// `lyceum://<source>/<address>`, the last line of a description.
+/// `lyceum://<owner>/<source>/<address>`, the last line of a description.
 pub(crate) fn link(site: &Site, address: &Address) -> String {
-    format!("lyceum://{}/{address}", site.source)
+    format!("lyceum://{}/{}/{address}", site.owner, site.source)
 }
 
 /// A field of a description.
@@ -33,14 +33,25 @@ pub(crate) fn parse_text(site: &Site, text: &str) -> Option<(String, Address)> {
     Some((source.into(), address.parse().ok()?))
 }
 
-/// A description without the link at its end, and the link's source and address.
-pub(crate) fn parse_link(description: &str) -> Option<(&str, String, Address)> {
-    let (before, link) = match description.rsplit_once('\n') {
-        Some((before, link)) => (before, link),
-        None => ("", description),
-    };
-    let (source, address) = link.strip_prefix("lyceum://")?.split_once('/')?;
-    Some((before, source.into(), address.parse().ok()?))
+/// A description that ends in a link.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Linked<'a> {
+    /// What stands before the link.
+    pub(crate) text: &'a str,
+    /// The link's owner, which need not be ours.
+    pub(crate) owner: &'a str,
+    /// The link's source.
+    pub(crate) source: &'a str,
+    /// The link's address.
+    pub(crate) address: Address,
+}
+
+/// The parts of a description that ends in a link, anybody's.
+pub(crate) fn parse_link(description: &str) -> Option<Linked<'_>> {
+    let (text, link) = description.rsplit_once('\n').unwrap_or(("", description));
+    let (owner, rest) = link.strip_prefix("lyceum://")?.split_once('/')?;
+    let (source, address) = rest.split_once('/')?;
+    Some(Linked { text, owner, source, address: address.parse().ok()? })
 }
 
 #[cfg(test)]
@@ -63,8 +74,8 @@ mod tests {
         assert_eq!(read, Some(("abc".into(), address.clone())));
 
         let description = format!("Two\nlines.\n{}", link(&site(), &address));
-        let (before, source, read) = parse_link(&description).unwrap();
-        assert_eq!((before, source.as_str(), read), ("Two\nlines.", "abc", address));
+        let linked = Linked { text: "Two\nlines.", owner: "lyceum", source: "abc", address };
+        assert_eq!(parse_link(&description), Some(linked));
 
         let words = description_of_geo();
         assert_eq!(field(&words, "cluster"), Some("geo-101"));
@@ -78,6 +89,9 @@ mod tests {
     #[test]
     fn others_words_are_nobodys() {
         assert_eq!(parse_link("An alarm of somebody else's"), None);
+        let theirs = parse_link("lyceum://lyceum-dev/abc/geo/alarm/hub").unwrap();
+        assert_eq!(theirs.owner, "lyceum-dev");
+        assert_eq!(parse_link("lyceum://abc/geo/alarm/hub"), None);
         assert_eq!(field("cluster=geo-101", "cluster"), None);
         let theirs = "heritage=lyceum,owner=lyceum2,source=abc,address=a/record/b";
         assert_eq!(parse_text(&site(), theirs), None);

@@ -10,11 +10,14 @@ use lyceum_core::address::Address;
 use lyceum_core::cloud::{Class, CloudError, Outputs};
 use lyceum_core::desired::Resource;
 use lyceum_core::kind::Alarm;
-use lyceum_core::observed::Object;
+use lyceum_core::observed::{Gap, Object};
+use lyceum_core::site::Site;
 
 use crate::calls::{Call, VISIBLE, each, until};
 use crate::claim::{Claim, Found, Listing, claim};
 use crate::clients::Clients;
+use crate::error::found;
+use crate::marker::Linked;
 use crate::{marker, tags};
 
 /// Every alarm of our owner; a call more for each that has lost its marker.
@@ -35,21 +38,46 @@ pub(crate) async fn list(clients: &Clients) -> Result<Listing, CloudError> {
     let mut listing = Listing::default();
     let mut unmarked = Vec::new();
     for alarm in listed {
-        match marker::parse_link(alarm.alarm_description().unwrap_or_default()) {
-            Some((_, source, address)) if source == clients.site.source => {
-                listing.push(address, &clients.region, read(alarm));
+        let description = alarm.alarm_description().unwrap_or_default();
+        match marker::parse_link(description).map(|linked| whose(&clients.site, linked)) {
+            Some(Claim::Ours(address)) => listing.push(address, &clients.region, read(alarm)),
+            Some(Claim::OtherSource { scope, source }) => {
+                listing.other_source(&scope, alarm.alarm_name().unwrap_or_default(), &source);
             }
-            Some((_, source, address)) => {
-                let name = alarm.alarm_name().unwrap_or_default();
-                listing.other_source(address.scope(), name, &source);
-            }
+            Some(_) => {}
             None => unmarked.push(alarm),
         }
     }
     for (alarm, tags) in each(unmarked, |alarm| with_tags(clients, alarm)).await {
-        listing.claim(&clients.site, &clients.region, Found { tags: tags?, ..read(alarm) });
+        match found(tags) {
+            Ok(Some(tags)) => {
+                listing.claim(&clients.site, &clients.region, Found { tags, ..read(alarm) });
+            }
+            Ok(None) => {}
+            // Whose it is cannot be known: no cluster's alarms are, but those
+            // that were read are still there.
+            Err(error) => listing.gaps.push(Gap {
+                region: clients.region.clone(),
+                kind: "alarm".into(),
+                scope: String::new(),
+                cause: error.to_string(),
+            }),
+        }
     }
     Ok(listing)
+}
+
+/// Whose a link says an alarm is: of the owner `lyceum-dev` the names start as
+/// those of `lyceum` do.
+fn whose(site: &Site, linked: Linked<'_>) -> Claim {
+    match (linked.owner == site.owner, linked.source == site.source) {
+        (false, _) => Claim::Foreign,
+        (true, true) => Claim::Ours(linked.address),
+        (true, false) => Claim::OtherSource {
+            scope: linked.address.scope().into(),
+            source: linked.source.into(),
+        },
+    }
 }
 
 /// Makes an alarm with its tags. Writing one overwrites whatever has its name,
@@ -100,7 +128,7 @@ pub(crate) async fn delete(
 
 fn read(alarm: MetricAlarm) -> Found {
     let description = alarm.alarm_description.unwrap_or_default();
-    let text = marker::parse_link(&description).map_or(description.as_str(), |parsed| parsed.0);
+    let text = marker::parse_link(&description).map_or(description.as_str(), |linked| linked.text);
     let dimensions = alarm.dimensions.unwrap_or_default().into_iter().map(|dimension| {
         (dimension.name.unwrap_or_default(), dimension.value.unwrap_or_default())
     });
@@ -204,4 +232,29 @@ async fn put(
         })
         .await
         .map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_alarm_of_another_owner_is_not_claimed() {
+        let site = |owner: &str, source: &str| Site {
+            owner: owner.into(),
+            source: source.into(),
+            account: "1".into(),
+            partition: "aws".into(),
+        };
+        let address = Address::new("geo", "alarm", "hub-status");
+        let of = |site: &Site| marker::link(site, &address);
+        let us = site("lyceum", "abc");
+        let claim = |link: String| whose(&us, marker::parse_link(&link).unwrap());
+        assert_eq!(claim(of(&us)), Claim::Ours(address.clone()));
+        assert_eq!(claim(of(&site("lyceum-dev", "abc"))), Claim::Foreign);
+        assert_eq!(
+            claim(of(&site("lyceum", "def"))),
+            Claim::OtherSource { scope: "geo".into(), source: "def".into() }
+        );
+    }
 }

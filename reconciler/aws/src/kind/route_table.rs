@@ -120,10 +120,13 @@ fn read(table: Described) -> Found {
     }
 }
 
-/// Neither the VPC's own local route nor one that a gateway propagates.
+/// Neither the VPC's own local route, nor one that a gateway propagates, nor
+/// one that an endpoint (`vpce-…`) brings and only its own calls can change.
 fn made_by_somebody(route: &Route) -> bool {
     let by_aws = [RouteOrigin::CreateRouteTable, RouteOrigin::EnableVgwRoutePropagation];
-    route.gateway_id() != Some("local")
+    let gateway = route.gateway_id().unwrap_or_default();
+    gateway != "local"
+        && !gateway.starts_with("vpce-")
         && route.origin().is_none_or(|origin| !by_aws.contains(origin))
 }
 
@@ -338,4 +341,20 @@ async fn disassociate(
         })
         .await;
     ec2::there(answer).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_aws_put_there_is_not_observed() {
+        let route = |gateway: &str| {
+            let route = Route::builder().gateway_id(gateway).origin(RouteOrigin::CreateRoute);
+            made_by_somebody(&route.build())
+        };
+        assert!(route("igw-1"));
+        assert!(!route("local"));
+        assert!(!route("vpce-1"));
+    }
 }
