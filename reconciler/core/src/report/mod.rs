@@ -124,7 +124,7 @@ mod tests {
         let waiting = Outcome::Waiting { on: "c/vpc/main".into() };
         assert_eq!(report(&[]).next(), Next::Settled);
         assert_eq!(report(&[Outcome::Applied]).next(), Next::Settled);
-        assert_eq!(report(&[waiting.clone()]).next(), Next::Retry);
+        assert_eq!(report(std::slice::from_ref(&waiting)).next(), Next::Retry);
         assert_eq!(report(&[failed(Class::NotYet), Outcome::Applied]).next(), Next::Retry);
         assert_eq!(report(&[failed(Class::Denied), waiting]).next(), Next::Stalled);
         let mixed = report(&[failed(Class::Denied), failed(Class::Throttled)]);

@@ -509,10 +509,7 @@ fn a_new_agent_is_there_before_any_node_starts_with_it_and_the_old_until_none_do
     assert!(upload < place("update geo/launch-template/hub"));
     assert!(upload < place("update geo/launch-template/workers"));
     // Whoever carries no agent goes on with the one nodes start with.
-    assert_eq!(
-        summary(&pass(&cloud, &manifests, None)),
-        ["Delete geo/object/agent-aaaaaaaaaaaa"]
-    );
+    assert_eq!(summary(&pass(&cloud, &manifests, None)), ["Delete geo/object/agent-aaaaaaaaaaaa"]);
     assert!(pass(&cloud, &manifests, Some(&agent("b"))).is_empty());
 }
 
