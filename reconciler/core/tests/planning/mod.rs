@@ -509,10 +509,7 @@ fn a_new_agent_is_there_before_any_node_starts_with_it_and_the_old_until_none_do
     assert!(upload < place("update geo/launch-template/hub"));
     assert!(upload < place("update geo/launch-template/workers"));
     // Whoever carries no agent goes on with the one nodes start with.
-    assert_eq!(
-        summary(&pass(&cloud, &manifests, None)),
-        ["Delete geo/object/agent-aaaaaaaaaaaa"]
-    );
+    assert_eq!(summary(&pass(&cloud, &manifests, None)), ["Delete geo/object/agent-aaaaaaaaaaaa"]);
     assert!(pass(&cloud, &manifests, Some(&agent("b"))).is_empty());
 }
 
@@ -733,4 +730,17 @@ fn a_hint_is_a_line_of_yaml() {
     let id = object(&cloud, "geo/vpc/main").id;
     let line = format!("{{address: \"geo\", id: \"{id}\", reason: \"…\"}}");
     assert_eq!(hint, format!("to consent, add to consents.yaml: {line}"));
+}
+
+#[test]
+fn what_a_node_runs_leaves_room_for_the_administrators_keys() {
+    let longest = "a".repeat(24);
+    let manifests = manifests(&[(&longest, "  network: {cidr: 10.20.0.0/16}")]);
+    let agents = std::collections::BTreeMap::from([(longest.clone(), agent("a"))]);
+    let state = desired(&manifests, &site(), &Inputs { agents, ..Inputs::default() });
+    let template = &state.resources[&address(&format!("{longest}/launch-template/workers"))];
+    let Body::LaunchTemplate(template) = &template.body else { panic!("a template") };
+    assert!(template.user_data.contains("/object/agent-"));
+    let (limit, keys) = (16 * 1024, 8 * 1024);
+    assert!(template.user_data.len() < limit - keys - 1024, "{}", template.user_data.len());
 }
