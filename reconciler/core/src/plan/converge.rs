@@ -127,11 +127,8 @@ impl<'a> Draft<'a> {
             return;
         }
         let replace = found.iter().any(|(difference, _)| difference.effect == Effect::Replace);
-        let after = if replace {
-            self.wanted(resource, None)
-        } else {
-            overlay(&seen, &want, &found)
-        };
+        let after =
+            if replace { self.wanted(resource, None) } else { overlay(&seen, &want, &found) };
         let change = Change {
             address: object.address.clone(),
             kind: object.address.kind().into(),

@@ -250,8 +250,7 @@ impl<'a> Draft<'a> {
         }
         let mut after = attributes.clone();
         after["mount_targets"] = Value::Object(serde_json::Map::new());
-        let Ok(body) = Body::from_attributes(object.address.kind(), after.clone())
-        else {
+        let Ok(body) = Body::from_attributes(object.address.kind(), after.clone()) else {
             return;
         };
         let resource = crate::desired::Resource {
