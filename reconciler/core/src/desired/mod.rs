@@ -29,6 +29,7 @@ use crate::observed::Gap;
 use crate::site::{Site, TAG_LABEL_PREFIX, TAG_PROTECT};
 
 pub use inputs::{Agent, Inputs};
+pub(crate) use network::SUBNET_BITS;
 
 /// Everything that should be.
 #[derive(Clone, Debug, Default, PartialEq)]

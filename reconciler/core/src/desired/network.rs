@@ -13,7 +13,7 @@ use super::Draft;
 
 /// Bits by which a subnet's prefix is longer than the VPC's: eight places, so
 /// that a change of the number of zones moves no subnet.
-const SUBNET_BITS: u32 = 3;
+pub(crate) const SUBNET_BITS: u32 = 3;
 /// The hub's place in the first subnet; AWS keeps the first four.
 const HUB_HOST: u32 = 10;
 const EVERYWHERE: &str = "0.0.0.0/0";

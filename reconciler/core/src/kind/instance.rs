@@ -66,4 +66,13 @@ impl Kind for Instance {
     // What it needs on its first boot: a way out, its rights, its files.
     const AFTER: &'static [&'static str] =
         &["route-table", "role", "parameter", "file-system", "object"];
+
+    /// An instance whose tag was lost is not one of another system; the tag is
+    /// put back as a tag.
+    fn given(mut self, observed: &Self, _now: i64) -> Self {
+        if observed.os.is_empty() {
+            self.os = String::new();
+        }
+        self
+    }
 }

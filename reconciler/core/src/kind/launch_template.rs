@@ -62,4 +62,14 @@ impl Kind for LaunchTemplate {
     ];
     const REFERS: &'static [(&'static str, &'static str)] = &[("profile", "instance-profile"), ("security_groups", "security-group")];
     const VOLATILE: &'static [&'static str] = &["version"];
+
+    /// A version that does not say its system keeps its image: nobody knows
+    /// that it is another's.
+    fn given(mut self, observed: &Self, _now: i64) -> Self {
+        if observed.os.is_empty() {
+            self.image = observed.image.clone();
+            self.root_device = observed.root_device.clone();
+        }
+        self
+    }
 }

@@ -152,8 +152,9 @@ impl Blocked {
     pub fn hint(&self) -> Option<String> {
         let id = self.id.as_deref().filter(|_| self.consent)?;
         Some(format!(
-            "to consent, add to consents.yaml: {{address: {}, id: {id}, reason: …}}",
-            self.address
+            "to consent, add to consents.yaml: {{address: {}, id: {}, reason: \"…\"}}",
+            Value::from(self.address.as_str()),
+            Value::from(id)
         ))
     }
 }

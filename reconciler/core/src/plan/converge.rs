@@ -2,11 +2,11 @@
 
 use serde_json::Value;
 
-use crate::address::{Ref, refs_in_value, resolve};
+use crate::address::{Address, Ref, refs_in_value, resolve};
 use crate::desired::Resource;
-use crate::kind::{Body, Rule};
+use crate::kind::{Body, Kind, Parameter, Rule};
 use crate::manifest::cluster::DriftMode;
-use crate::observed::Object;
+use crate::observed::{Gap, Object};
 
 use super::change::{Action, AttributeChange, Blocked, Change, Reason};
 use super::diff::{self, Difference, Effect};
@@ -34,7 +34,7 @@ impl<'a> Draft<'a> {
         if let Some(gap) = unknown.or_else(|| self.observed.gap(&resource.region, address)) {
             let gap = gap.clone();
             if there.is_none() {
-                self.learn(address, Known::Not(gap.cause.clone()));
+                self.learn(address, Known::Unread(gap.clone()));
             }
             self.scope(address.scope()).gaps.push(gap);
             return;
@@ -64,9 +64,14 @@ impl<'a> Draft<'a> {
     fn create(&mut self, resource: &'a Resource) {
         let address = &resource.address;
         let want = self.wanted(resource, None);
+        if let Some(gap) = self.unread(&want, |_| true) {
+            self.learn(address, Known::Unread(gap.clone()));
+            self.scope(address.scope()).gaps.push(gap);
+            return;
+        }
         if let Some(cause) = refs_in_value(&want).iter().find_map(|open| match self.open(open) {
             Open::Not(cause) => Some(cause),
-            Open::Coming(_) => None,
+            Open::Coming(_) | Open::Unread(_) => None,
         }) {
             self.learn(address, Known::Not(cause.clone()));
             self.scope(address.scope()).blocked.push(Blocked {
@@ -103,8 +108,15 @@ impl<'a> Draft<'a> {
 
     fn change(&mut self, resource: &'a Resource, object: &'a Object) {
         let want = self.wanted(resource, Some(object));
+        // What an object lacks that is itself a resource holds back only the
+        // attribute; without its surroundings nothing of it is certain.
+        let given = |reference: &Ref| !self.desired.resources.contains_key(&reference.address);
+        if let Some(gap) = self.unread(&want, given) {
+            self.scope(object.address.scope()).gaps.push(gap);
+            return;
+        }
         let seen = object.body.attributes();
-        let unknown = |reference: &Ref| matches!(self.open(reference), Open::Not(_));
+        let unknown = |reference: &Ref| !matches!(self.open(reference), Open::Coming(_));
         let mut found = diff::differences(object.facts(), &want, &seen, &unknown);
         if object.facts().reads_tags {
             found.extend(diff::tag_differences(&resource.tags, &object.tags));
@@ -115,7 +127,8 @@ impl<'a> Draft<'a> {
             return;
         }
         let replace = found.iter().any(|(difference, _)| difference.effect == Effect::Replace);
-        let after = overlay(&seen, &want, &found, replace);
+        let after =
+            if replace { self.wanted(resource, None) } else { overlay(&seen, &want, &found) };
         let change = Change {
             address: object.address.clone(),
             kind: object.address.kind().into(),
@@ -136,6 +149,17 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// What failed, when an open reference among those `wanted` could not be
+    /// read.
+    fn unread(&self, want: &Value, wanted: impl Fn(&Ref) -> bool) -> Option<Gap> {
+        refs_in_value(want).iter().filter(|open| wanted(open)).find_map(|open| {
+            match self.open(open) {
+                Open::Unread(gap) => Some(gap),
+                Open::Coming(_) | Open::Not(_) => None,
+            }
+        })
+    }
+
     /// Takes out drift that is only to be reported.
     fn set_reported_apart(
         &mut self,
@@ -153,14 +177,19 @@ impl<'a> Draft<'a> {
         if !self.only_reports(resource) {
             return with_reason;
         }
+        let unread = self.revision_unread(resource.address.scope());
         let (drift, rest): (Vec<_>, Vec<_>) =
-            with_reason.into_iter().partition(|(_, reason)| *reason == Reason::Drift);
+            with_reason.into_iter().partition(|(_, reason)| match reason {
+                Reason::Drift => true,
+                Reason::Differs => unread,
+                _ => false,
+            });
         if !drift.is_empty() {
             let change = Change {
                 address: object.address.clone(),
                 kind: object.address.kind().into(),
                 action: Action::Update,
-                reason: Reason::Drift,
+                reason: main_reason(&drift),
                 id: Some(object.id.clone()),
                 attributes: attributes(drift),
                 resource: None,
@@ -266,6 +295,19 @@ impl<'a> Draft<'a> {
         policy.is_some_and(|policy| policy.drift == DriftMode::Report)
     }
 
+    /// A revision was applied, and what it said is not known: what differs may
+    /// be drift.
+    fn revision_unread(&self, scope: &str) -> bool {
+        let object = self.index.kept(&Address::new(scope, Parameter::NAME, "applied"));
+        let Some(Body::Parameter(applied)) = object.map(|object| &object.body) else {
+            return false;
+        };
+        let is_revision =
+            |text: &str| text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        !self.context.applied.contains_key(scope)
+            && (is_revision(&applied.value) || is_revision(&applied.seed))
+    }
+
     /// Something guarded that would have to be replaced along with `resource`
     /// and that nobody consented to.
     fn guarded_dependent(&self, resource: &Resource) -> Option<String> {
@@ -303,7 +345,7 @@ impl<'a> Draft<'a> {
 
 impl Resource {
     /// Whether a new id of `address` makes this resource anew.
-    fn replaced_with(&self, address: &crate::address::Address) -> bool {
+    fn replaced_with(&self, address: &Address) -> bool {
         let attributes = self.body.attributes();
         let facts = self.body.facts();
         facts.attributes.iter().filter(|(_, rule)| *rule == Rule::Replace).any(|(name, _)| {
@@ -319,12 +361,8 @@ pub(crate) fn guarded(object: &Object) -> bool {
 }
 
 /// What an update writes: what is there, with the differing attributes as they
-/// should be, so that nothing nobody asked for is touched. A replacement is all
-/// as it should be.
-fn overlay(seen: &Value, want: &Value, found: &[(Difference, Reason)], replace: bool) -> Value {
-    if replace {
-        return want.clone();
-    }
+/// should be, so that nothing nobody asked for is touched.
+fn overlay(seen: &Value, want: &Value, found: &[(Difference, Reason)]) -> Value {
     let mut after = seen.clone();
     for (difference, _) in found.iter().filter(|(difference, _)| difference.attribute != "tags") {
         after[&difference.attribute] = want[&difference.attribute].clone();

@@ -43,7 +43,12 @@ pub(crate) fn differences(
     let mut found = Vec::new();
     for name in names {
         let (before, after) = (seen.get(name).unwrap_or(&null), want.get(name).unwrap_or(&null));
-        if before == after || refs_in_value(after).iter().any(ignore) {
+        let is_ignored = |value: &Value| refs_in_value(value).iter().any(ignore);
+        // What another attribute is kept for does not go ahead of it.
+        let leads = facts.attributes.iter().any(|(other, rule)| {
+            *rule == Rule::InitialWhile(name) && is_ignored(want.get(other).unwrap_or(&null))
+        });
+        if before == after || is_ignored(after) || leads {
             continue;
         }
         let Some(effect) = effect(facts.rule(name), (before, after), (seen, want)) else {

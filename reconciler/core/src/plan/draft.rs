@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::address::{Address, Ref};
 use crate::desired::DesiredState;
-use crate::observed::{Object, ObservedState};
+use crate::observed::{Gap, Object, ObservedState};
 
 use super::PlanContext;
 use super::change::{Action, Blocked, Change, Plan, ScopePlan};
@@ -36,6 +36,8 @@ pub(crate) enum Known<'a> {
     Coming,
     /// Nothing, and not by this plan either.
     Not(String),
+    /// It rests on something that could not be read.
+    Unread(Gap),
 }
 
 /// Why a reference has no answer.
@@ -44,6 +46,8 @@ pub(crate) enum Open {
     Coming(Address),
     /// It will not: why.
     Not(String),
+    /// It could not be read.
+    Unread(Gap),
 }
 
 impl<'a> Draft<'a> {
@@ -105,13 +109,22 @@ impl<'a> Draft<'a> {
         let address = &reference.address;
         match self.known.get(address) {
             Some(Known::Coming | Known::Changing(_)) => Open::Coming(address.clone()),
+            Some(Known::Unread(gap)) => Open::Unread(gap.clone()),
             Some(Known::Not(why)) => Open::Not(format!("{address} is not there: {why}")),
             Some(Known::There(_)) => {
                 Open::Not(format!("{address} has no output {}", reference.output))
             }
             None if self.desired.resources.contains_key(address) => Open::Coming(address.clone()),
-            None => Open::Not(self.absent(reference)),
+            None => match self.unread_surroundings(address) {
+                Some(gap) => Open::Unread(gap.clone()),
+                None => Open::Not(self.absent(reference)),
+            },
         }
+    }
+
+    /// An empty list of zones or images may be one that failed.
+    fn unread_surroundings(&self, address: &Address) -> Option<&'a Gap> {
+        self.observed.gap(address.scope().strip_prefix('@')?, address)
     }
 
     /// Counts a deletion against the limit unless a consent covers it.

@@ -6,8 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use crate::address::Address;
-use crate::kind::Body;
-use crate::observed::Object;
+use crate::kind::{Body, KINDS};
+use crate::observed::{Gap, Object};
+use crate::site::TAG_PROTECT;
 
 use super::change::{Action, AttributeChange, Blocked, Change, Reason};
 use super::converge::guarded;
@@ -15,16 +16,18 @@ use super::diff;
 use super::draft::Draft;
 use super::index::names;
 
+/// What a consent to a scope without a VPC names.
+const NO_ID: &str = "none";
+
 impl<'a> Draft<'a> {
     /// Removes what may be removed; says of the rest why it stays.
     pub(crate) fn prune(&mut self) {
-        for object in self.index.extras().to_vec() {
-            self.remove_extra(object);
-        }
         let mut undeclared: BTreeMap<&str, Vec<&'a Object>> = BTreeMap::new();
-        let mut leftover: Vec<&'a Object> = Vec::new();
-        let all: Vec<&'a Object> = self.index.all().collect();
-        for object in all {
+        let (mut leftover, mut extras) = (Vec::new(), Vec::new());
+        let kept = self.index.all().map(|object| (object, false));
+        let further = self.index.extras().iter().map(|object| (*object, true));
+        let all: Vec<(&'a Object, bool)> = kept.chain(further).collect();
+        for (object, extra) in all {
             let scope = object.address.scope();
             if !self.context.includes(scope) || self.in_gap(object) {
                 continue;
@@ -35,32 +38,97 @@ impl<'a> Draft<'a> {
                 }
                 None => undeclared.entry(scope).or_default().push(object),
                 Some(policy) if policy.suspend || policy.unknown.is_some() => {}
+                Some(_) if self.moved_from(scope).is_some() => {}
+                Some(_) if extra => extras.push(object),
                 Some(_) if self.desired.resources.contains_key(&object.address) => {}
                 Some(_) if self.still_started(object) => {}
                 Some(_) => leftover.push(object),
             }
         }
+        self.remove_extras(&extras);
         self.remove_all(&leftover, false);
         for (scope, objects) in undeclared {
             self.remove_scope(scope, &objects);
         }
     }
 
-    /// The younger of two objects of one address goes, unless it holds data.
-    fn remove_extra(&mut self, object: &'a Object) {
-        let scope = object.address.scope();
-        let policy = self.desired.scopes.get(scope);
-        let left = policy.is_some_and(|policy| policy.suspend || policy.unknown.is_some());
-        if !self.context.includes(scope) || left || self.in_gap(object) {
-            return;
+    /// The younger of two objects of one address goes, unless somebody may miss
+    /// it.
+    fn remove_extras(&mut self, objects: &[&'a Object]) {
+        let missed = |object: &&&Object| self.missed(object) && !self.consented(object);
+        let staying: Vec<&'a Object> = objects.iter().filter(missed).copied().collect();
+        let held = self.hold_unread(objects);
+        let needed = needed_by(&[staying.clone(), held.clone()].concat(), objects);
+        for object in objects {
+            if holds(&held, object) {
+                continue;
+            } else if holds(&staying, object) {
+                let cause = "a second object of this address; removing it may lose data or end \
+                             sessions";
+                self.block(object, Action::Delete, cause.into(), true);
+            } else if let Some(by) = needed.get(&named(object)) {
+                self.block(object, Action::Delete, format!("{by} stays and needs it"), false);
+            } else {
+                let consented = self.consented(object);
+                self.remove(deletion(object, Reason::Duplicate), consented);
+            }
         }
-        if object.facts().holds_data && !self.consented(object) {
-            let cause = "a second object of this address, and it may hold data".into();
-            self.block(object, Action::Delete, cause, true);
-            return;
+    }
+
+    /// Whether an extra may be missed. The protection that every object of its
+    /// address is made with does not count: a second interface or address of a
+    /// hub holds nothing. Somebody else's does.
+    fn missed(&self, object: &Object) -> bool {
+        let facts = object.facts();
+        let wanted = self.desired.resources.get(&object.address);
+        let made_so = wanted.is_some_and(|resource| resource.tags.contains_key(TAG_PROTECT));
+        facts.holds_data || facts.disrupts || (object.protected() && !made_so)
+    }
+
+    /// Those of `objects` that something unread may refer to; they stay until it
+    /// is read.
+    fn hold_unread(&mut self, objects: &[&'a Object]) -> Vec<&'a Object> {
+        let mut held = Vec::new();
+        for object in objects {
+            if let Some(gap) = self.unread_user(object) {
+                self.scope(object.address.scope()).gaps.push(gap);
+                held.push(*object);
+            }
         }
-        let change = deletion(object, Reason::Duplicate);
-        self.remove(change, true);
+        held
+    }
+
+    fn unread_user(&self, object: &Object) -> Option<Gap> {
+        let kind = object.address.kind();
+        let users: Vec<&str> = KINDS
+            .iter()
+            .filter(|facts| {
+                facts.refers.iter().any(|(_, of)| *of == kind) || facts.after.contains(&kind)
+            })
+            .map(|facts| facts.name)
+            .collect();
+        self.unread_of(object.address.scope(), &users)
+    }
+
+    /// What failed, when something of these kinds in a scope could not be read.
+    fn unread_of(&self, scope: &str, kinds: &[&str]) -> Option<Gap> {
+        let ours = self.observed.objects.iter().filter(|object| object.address.scope() == scope);
+        let regions: BTreeSet<&str> = ours
+            .map(|object| object.region.as_str())
+            .filter(|region| *region != "global")
+            .chain(self.desired.scopes.get(scope).map(|policy| policy.region.as_str()))
+            .collect();
+        // Of a cluster that is only known from what has no region, any may be.
+        let near = |region: &str| {
+            matches!(region, "" | "global") || regions.is_empty() || regions.contains(region)
+        };
+        let mut gaps = self.observed.gaps.iter();
+        let covers = |gap: &&Gap| {
+            (gap.kind.is_empty() || kinds.contains(&gap.kind.as_str()))
+                && (gap.scope.is_empty() || gap.scope == scope)
+                && near(&gap.region)
+        };
+        gaps.find(covers).filter(|_| !kinds.is_empty()).cloned()
     }
 
     /// An agent that a node may yet be started with: a template names it, or
@@ -94,17 +162,42 @@ impl<'a> Draft<'a> {
     fn remove_scope(&mut self, scope: &str, objects: &[&'a Object]) {
         let policy = &self.context.policy;
         let id = scope_id(objects);
-        let asked = policy.destroy.contains(scope) || policy.consents_to(scope, &id);
-        if policy.declares_nothing && !policy.destroy.contains(scope) {
+        let destroy = policy.destroy.contains(scope);
+        let one_by_one = objects.iter().all(|object| self.consented(object));
+        if policy.declares_nothing && !destroy {
             let cause = "the repository declares no cluster at all; nothing is deleted";
             self.block_scope(scope, &id, cause.into(), false);
-        } else if !asked {
+        } else if destroy || one_by_one || self.scope_consented(scope, objects) {
+            self.remove_all(objects, true);
+        } else {
             let count = objects.len();
             let cause = format!("no manifest declares it; its {count} objects stay");
-            self.block_scope(scope, &id, cause, true);
-        } else {
-            self.remove_all(objects, true);
+            let gap = self.unread_vpc(scope, objects);
+            self.block_scope(scope, &id, cause, gap.is_none());
+            self.scope(scope).gaps.extend(gap);
         }
+    }
+
+    /// A consent to a whole scope names its VPC. Once that is gone, any that is
+    /// not about somebody else's finishes what it began.
+    fn scope_consented(&self, scope: &str, objects: &[&Object]) -> bool {
+        let policy = &self.context.policy;
+        let id = scope_id(objects);
+        if id != NO_ID || scope.starts_with('@') {
+            return policy.consents_to(scope, &id);
+        }
+        let elsewhere = |id: &str| {
+            let mut all = self.observed.objects.iter();
+            all.any(|object| object.id == id && object.address.scope() != scope)
+        };
+        let mut consents = policy.consents.iter().filter(|consent| consent.address == scope);
+        self.unread_vpc(scope, objects).is_none() && consents.any(|one| !elsewhere(&one.id))
+    }
+
+    /// What failed, when it is not known whether a cluster still has its VPC.
+    fn unread_vpc(&self, scope: &str, objects: &[&Object]) -> Option<Gap> {
+        let unseen = scope_id(objects) == NO_ID && !scope.starts_with('@');
+        unseen.then(|| self.unread_of(scope, &["vpc"])).flatten()
     }
 
     /// Removes what is not guarded, nor needed by something that stays.
@@ -121,10 +214,11 @@ impl<'a> Draft<'a> {
             };
             declares_nothing || (kept && !self.consented(object))
         };
-        let staying: Vec<&Object> = objects.iter().filter(kept_for_itself).copied().collect();
-        let needed = needed_by(&staying, objects);
+        let staying: Vec<&'a Object> = objects.iter().filter(kept_for_itself).copied().collect();
+        let held = self.hold_unread(objects);
+        let needed = needed_by(&[staying.clone(), held.clone()].concat(), objects);
         for object in objects {
-            if staying.iter().any(|stays| named(stays) == named(object)) {
+            if holds(&staying, object) {
                 let cause = if declares_nothing {
                     "the repository declares no cluster at all; nothing is deleted"
                 } else if object.protected() {
@@ -134,6 +228,8 @@ impl<'a> Draft<'a> {
                 };
                 self.block(object, Action::Delete, cause.into(), !declares_nothing);
                 self.detach(object, whole_scope);
+            } else if holds(&held, object) {
+                continue;
             } else if let Some(by) = needed.get(&named(object)) {
                 self.block(object, Action::Delete, format!("{by} stays and needs it"), false);
             } else {
@@ -199,10 +295,14 @@ impl<'a> Draft<'a> {
     }
 }
 
+fn holds(objects: &[&Object], object: &Object) -> bool {
+    objects.iter().any(|one| named(one) == named(object))
+}
+
 /// What stands for a cluster's present id: that of its VPC, or `none`.
 fn scope_id(objects: &[&Object]) -> String {
     let vpc = objects.iter().find(|object| object.address.kind() == "vpc");
-    vpc.map_or_else(|| "none".into(), |vpc| vpc.id.clone())
+    vpc.map_or_else(|| NO_ID.into(), |vpc| vpc.id.clone())
 }
 
 /// Which of `objects` something that stays refers to, however indirectly, by

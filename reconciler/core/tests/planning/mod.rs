@@ -529,3 +529,218 @@ fn an_old_agent_stays_while_the_group_launches_from_an_older_version() {
     let plan = pass(&cloud, &manifests, Some(&agent("b")));
     assert_eq!(summary(&plan), ["Delete geo/object/agent-aaaaaaaaaaaa"]);
 }
+
+fn double(cloud: &FakeCloud, text: &str) {
+    let mut second = object(cloud, text);
+    second.id = format!("{}-second", second.id);
+    second.tags.insert("lyceum:created".into(), "2027".into());
+    cloud.put(second);
+}
+
+#[test]
+fn an_extra_counts_against_the_limit_and_a_second_hub_waits_for_consent() {
+    let (cloud, manifests) = applied();
+    for name in ["instance/hub", "network-interface/hub", "alarm/hub-cpu"] {
+        double(&cloud, &format!("geo/{name}"));
+    }
+    let (_, plan) = look(&cloud, &manifests, &site(), &context());
+    assert_eq!(summary(&plan), ["Delete geo/alarm/hub-cpu", "Delete geo/network-interface/hub"]);
+    assert_eq!(blocked(&plan), ["geo/instance/hub"]);
+    let mut context = context();
+    context.policy.deletes_per_plan = 1;
+    let (_, plan) = look(&cloud, &manifests, &site(), &context);
+    assert!(plan.is_empty());
+    assert!(blocked(&plan).contains(&"geo".to_string()));
+}
+
+#[test]
+fn an_extra_of_a_cluster_nobody_declares_stays_with_the_rest() {
+    let (cloud, _) = applied();
+    double(&cloud, "geo/vpc/main");
+    double(&cloud, "geo/alarm/hub-cpu");
+    let (_, plan) = look(&cloud, &manifests(&[("bio", BIO)]), &site(), &context());
+    assert_eq!(summary(&plan), Vec::<String>::new());
+    let mut nothing = context();
+    nothing.policy.declares_nothing = true;
+    let (_, plan) = look(&cloud, &manifests(&[]), &site(), &nothing);
+    assert_eq!(summary(&plan), Vec::<String>::new());
+}
+
+#[test]
+fn a_system_that_is_not_known_to_be_another_changes_neither_image_nor_machine() {
+    let (cloud, manifests) = applied();
+    cloud.tamper(&address("geo/instance/hub"), |object| {
+        object.tags.remove("lyceum:os");
+        if let Body::Instance(hub) = &mut object.body {
+            (hub.os, hub.image) = (String::new(), "ami-old".into());
+        }
+    });
+    cloud.tamper(&address("geo/launch-template/workers"), |object| {
+        if let Body::LaunchTemplate(template) = &mut object.body {
+            (template.os, template.image) = (String::new(), "ami-old".into());
+        }
+    });
+    let (_, plan) = look(&cloud, &manifests, &site(), &context());
+    assert_eq!(blocked(&plan), Vec::<String>::new());
+    let paths: Vec<_> = plan
+        .changes()
+        .flat_map(|c| c.attributes.iter().map(move |a| format!("{} {}", c.address, a.path)))
+        .collect();
+    let expected = [
+        "geo/instance/hub tags[lyceum:os]",
+        "geo/launch-template/workers os",
+        "geo/scaling-group/workers template_version",
+    ];
+    assert_eq!(paths, expected);
+}
+
+#[test]
+fn images_and_zones_that_could_not_be_read_are_gaps_not_absent() {
+    let manifests = manifests(&[("geo", GEO)]);
+    for (kind, waits) in [("image", "geo/launch-template/hub"), ("zone", "geo/subnet/a")] {
+        let cloud = FakeCloud::new(&site());
+        let (mut observed, _) = look(&cloud, &manifests, &site(), &context());
+        observed.surroundings.images.clear();
+        observed.surroundings.zones.clear();
+        observed.gaps = vec![unread("image"), unread("zone")];
+        observed.gaps.retain(|gap| gap.kind == kind);
+        let (full, _) = look(&cloud, &manifests, &site(), &context());
+        match kind {
+            "image" => observed.surroundings.zones = full.surroundings.zones,
+            _ => observed.surroundings.images = full.surroundings.images,
+        }
+        let state = desired(&manifests, &site(), &Inputs::default());
+        let plan = plan(&state, &observed, &context());
+        assert_eq!(blocked(&plan), Vec::<String>::new(), "{kind}");
+        assert_eq!(plan.scopes["geo"].gaps, [unread(kind)]);
+        assert!(plan.changes().all(|change| change.address.to_string() != waits));
+    }
+}
+
+#[test]
+fn another_system_waits_until_its_image_is_known() {
+    let (cloud, _) = applied();
+    let other = manifests(&[("geo", &format!("{GEO}\n  os: ubuntu-24.04")), ("bio", BIO)]);
+    let (mut observed, _) = look(&cloud, &other, &site(), &context());
+    observed.surroundings.images.clear();
+    let state = desired(&other, &site(), &Inputs::default());
+    let templates = |plan: &Plan| {
+        let kind = |change: &&lyceum_core::plan::Change| change.kind == "launch-template";
+        let paths = |change: &lyceum_core::plan::Change| -> Vec<String> {
+            change.attributes.iter().map(|attribute| attribute.path.clone()).collect()
+        };
+        plan.changes().filter(kind).flat_map(paths).any(|path| path == "os")
+    };
+    assert!(!templates(&plan(&state, &observed, &context())));
+    observed.gaps.push(unread("image"));
+    assert!(!templates(&plan(&state, &observed, &context())));
+    let (_, plan) = look(&cloud, &other, &site(), &context());
+    assert!(templates(&plan));
+}
+
+#[test]
+fn a_removal_that_was_interrupted_is_finished_but_not_on_a_failed_look() {
+    let (cloud, _) = applied();
+    let rest = manifests(&[("bio", BIO)]);
+    let of = |address: &str, id: &str| Consent {
+        address: address.into(),
+        id: id.into(),
+        reason: "test".into(),
+    };
+    let geo = object(&cloud, "geo/vpc/main").id;
+    let bio = object(&cloud, "bio/vpc/main").id;
+    let with = |consent: Consent| {
+        let mut context = context();
+        context.policy.consents.push(consent);
+        context
+    };
+    let (mut observed, _) = look(&cloud, &rest, &site(), &context());
+    observed.objects.retain(|o| o.address.to_string() != "geo/vpc/main");
+    let state = desired(&rest, &site(), &Inputs::default());
+    assert!(!plan(&state, &observed, &with(of("geo", &geo))).is_empty());
+    assert!(plan(&state, &observed, &with(of("geo", &bio))).is_empty());
+    observed.gaps.push(unread("vpc"));
+    assert!(plan(&state, &observed, &with(of("geo", "none"))).is_empty());
+    assert!(plan(&state, &observed, &with(of("geo", &geo))).is_empty());
+}
+
+#[test]
+fn what_is_left_with_consents_of_its_own_goes_without_the_clusters() {
+    let (cloud, _) = applied();
+    let rest = manifests(&[("bio", BIO)]);
+    let keep = ["geo/volume/hub"];
+    let lost: Vec<Address> = cloud
+        .objects()
+        .into_values()
+        .map(|object| object.address)
+        .filter(|a| a.scope() == "geo" && !keep.contains(&a.to_string().as_str()))
+        .collect();
+    lost.iter().for_each(|address| cloud.lose(address));
+    let mut context = context();
+    assert!(look(&cloud, &rest, &site(), &context).1.is_empty());
+    context.policy.consents.push(consent(&cloud, "geo/volume/hub"));
+    let (_, plan) = look(&cloud, &rest, &site(), &context);
+    assert_eq!(summary(&plan), ["Delete geo/volume/hub"]);
+}
+
+#[test]
+fn what_something_unread_may_refer_to_is_not_deleted() {
+    let (cloud, manifests) = applied();
+    cloud.tamper(&address("geo/subnet/b"), |object| object.address = address("geo/subnet/z"));
+    let (mut observed, _) = look(&cloud, &manifests, &site(), &context());
+    let state = desired(&manifests, &site(), &Inputs::default());
+    let deletes = |plan: &Plan| -> Vec<String> {
+        let gone = plan.changes().filter(|change| change.action == Action::Delete);
+        gone.map(|change| change.address.to_string()).collect()
+    };
+    assert_eq!(deletes(&plan(&state, &observed, &context())), ["geo/subnet/z"]);
+    observed.gaps.push(unread("route-table"));
+    let plan = plan(&state, &observed, &context());
+    assert_eq!(deletes(&plan), Vec::<String>::new());
+    assert!(plan.scopes["geo"].gaps.contains(&unread("route-table")));
+}
+
+#[test]
+fn with_an_applied_revision_nobody_can_read_a_difference_is_only_reported() {
+    let manifests = manifests(&[("geo", "  drift: report")]);
+    let cloud = FakeCloud::new(&site());
+    settle(&cloud, &manifests, &site(), &context(), 1);
+    cloud.tamper(&address("geo/scaling-group/workers"), |object| {
+        if let Body::ScalingGroup(group) = &mut object.body {
+            group.max = 50;
+        }
+    });
+    let (_, plan) = look(&cloud, &manifests, &site(), &context());
+    assert_eq!(summary(&plan), ["Update geo/scaling-group/workers"]);
+    cloud.tamper(&address("geo/parameter/applied"), |object| {
+        if let Body::Parameter(applied) = &mut object.body {
+            applied.value = "0123456789".repeat(4);
+        }
+    });
+    let (_, plan) = look(&cloud, &manifests, &site(), &context());
+    assert_eq!(summary(&plan), Vec::<String>::new());
+    assert_eq!(plan.scopes["geo"].reported[0].reason, Reason::Differs);
+}
+
+#[test]
+fn a_hint_is_a_line_of_yaml() {
+    let (cloud, _) = applied();
+    let (_, plan) = look(&cloud, &manifests(&[("bio", BIO)]), &site(), &context());
+    let hint = plan.scopes["geo"].blocked[0].hint().unwrap();
+    let id = object(&cloud, "geo/vpc/main").id;
+    let line = format!("{{address: \"geo\", id: \"{id}\", reason: \"…\"}}");
+    assert_eq!(hint, format!("to consent, add to consents.yaml: {line}"));
+}
+
+#[test]
+fn what_a_node_runs_leaves_room_for_the_administrators_keys() {
+    let longest = "a".repeat(24);
+    let manifests = manifests(&[(&longest, "  network: {cidr: 10.20.0.0/16}")]);
+    let agents = std::collections::BTreeMap::from([(longest.clone(), agent("a"))]);
+    let state = desired(&manifests, &site(), &Inputs { agents, ..Inputs::default() });
+    let template = &state.resources[&address(&format!("{longest}/launch-template/workers"))];
+    let Body::LaunchTemplate(template) = &template.body else { panic!("a template") };
+    assert!(template.user_data.contains("/object/agent-"));
+    let (limit, keys) = (16 * 1024, 8 * 1024);
+    assert!(template.user_data.len() < limit - keys - 1024, "{}", template.user_data.len());
+}

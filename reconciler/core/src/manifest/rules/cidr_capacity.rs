@@ -1,11 +1,13 @@
 //! The subnets have an address for everything that may run in them.
 
+use crate::desired::SUBNET_BITS;
+
 use super::super::cidr::Range;
 use super::{Diagnostic, Model, Rule, cidr};
 
 pub(super) const RULE: Rule = Rule {
     id: "cidr-capacity",
-    summary: "The zones' subnets, equal shares of `network.cidr`, have addresses for the hub, \
+    summary: "The zones' subnets, an eighth of `network.cidr` each, have addresses for the hub, \
               the workers and a mount target each.",
     check,
 };
@@ -27,9 +29,9 @@ fn check(model: &Model, found: &mut Vec<Diagnostic>) {
     }
 }
 
-/// A zone's share is a power of two, so three zones divide as four would.
+/// A zone's share does not depend on how many there are.
 fn capacity(range: Range, zones: u32) -> u32 {
-    let share = 32 - u32::from(range.prefix) - zones.next_power_of_two().trailing_zeros();
+    let share = 32 - u32::from(range.prefix) - SUBNET_BITS;
     zones * ((1 << share) - KEPT_BY_AWS)
 }
 
@@ -38,11 +40,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shares_are_powers_of_two() {
+    fn shares_are_eighths() {
         let smallest = Range::v4([10, 0, 0, 0], 24);
-        assert_eq!(capacity(smallest, 1), 251);
-        assert_eq!(capacity(smallest, 3), 3 * 59);
+        assert_eq!(capacity(smallest, 1), 27);
+        assert_eq!(capacity(smallest, 3), 3 * 27);
         assert_eq!(capacity(smallest, 6), 6 * 27);
-        assert_eq!(capacity(Range::v4([10, 0, 0, 0], 16), 2), 2 * 32_763);
+        assert_eq!(capacity(Range::v4([10, 0, 0, 0], 16), 2), 2 * 8_187);
     }
 }

@@ -1,4 +1,5 @@
-//! A consent names an object as the plan does, or a cluster.
+//! A consent names an object as the plan does, or a cluster, or what the
+//! clusters of a region share.
 
 use crate::address::Address;
 use crate::kind::KINDS;
@@ -8,7 +9,8 @@ use super::{Diagnostic, Model, Rule};
 
 pub(super) const RULE: Rule = Rule {
     id: "consent-address",
-    summary: "A consent's `address` is a cluster's name or `scope/kind/name` with a kind that exists.",
+    summary: "A consent's `address` is a cluster's name, `@region`, or `scope/kind/name` with a \
+              kind that exists.",
     check,
 };
 
@@ -28,14 +30,14 @@ fn check(model: &Model, found: &mut Vec<Diagnostic>) {
 }
 
 fn fault(text: &str) -> Option<(String, Option<String>)> {
-    if is_cluster_name(text) {
+    if is_scope(text) {
         return None;
     }
     let Ok(address) = text.parse::<Address>() else {
         return Some((format!("`{}` is not an address", text.escape_debug()), None));
     };
     let scope = address.scope();
-    if !is_cluster_name(scope.strip_prefix('@').unwrap_or(scope)) {
+    if !is_scope(scope) {
         return Some((
             format!("`{}` is neither a cluster nor a region", scope.escape_debug()),
             None,
@@ -49,7 +51,9 @@ fn fault(text: &str) -> Option<(String, Option<String>)> {
     })
 }
 
-fn is_cluster_name(text: &str) -> bool {
+/// A cluster's name, or `@` and a region's.
+fn is_scope(text: &str) -> bool {
+    let text = text.strip_prefix('@').unwrap_or(text);
     let letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     text.starts_with(|first: char| first.is_ascii_lowercase()) && text.bytes().all(letter)
 }

@@ -5,6 +5,7 @@
 
 mod admin_cidr;
 mod admin_key;
+mod admin_keys_size;
 mod admin_open;
 mod auth_fields;
 mod cidr;
@@ -58,6 +59,7 @@ pub(super) struct Rule {
 pub(super) const RULES: &[Rule] = &[
     admin_cidr::RULE,
     admin_key::RULE,
+    admin_keys_size::RULE,
     admin_open::RULE,
     auth_fields::RULE,
     cidr::RULE,
