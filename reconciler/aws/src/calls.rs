@@ -87,7 +87,8 @@ impl Rates {
         match (service, read) {
             ("ec2", true) => (20.0, 100),
             ("ec2", false) => (5.0, 50),
-            ("route53", _) => (5.0, 5),
+            // The account has 5 a second for reads and writes of everybody.
+            ("route53", _) => (1.0, 5),
             ("s3", _) => (100.0, 200),
             ("ssm", true) => (20.0, 40),
             (_, true) => (10.0, 30),

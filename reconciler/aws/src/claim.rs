@@ -8,6 +8,9 @@ use lyceum_core::kind::Body;
 use lyceum_core::observed::{Gap, Object};
 use lyceum_core::site::{Site, TAG_ADDRESS, TAG_CLUSTER, TAG_OWNER, TAG_SOURCE};
 
+/// The tags without which nothing is ours, as people are told.
+const TAGS: &str = "one of its tags lyceum:source, lyceum:cluster and lyceum:address";
+
 /// What one list found.
 #[derive(Debug, Default)]
 pub(crate) struct Listing {
@@ -54,24 +57,36 @@ impl Listing {
             Claim::Foreign => return None,
             Claim::Ours(address) => return Some(address),
             Claim::OtherSource { scope, source } => self.other_source(&scope, id, &source),
-            Claim::NoAddress { scope } => self.gaps.push(Gap {
-                region: region.into(),
-                kind: kind.into(),
-                scope,
-                cause: format!("{id} has lost its tag {TAG_ADDRESS}; restore or remove it"),
-            }),
+            Claim::Incomplete { scope } => {
+                let cause = format!("{id} has lost {TAGS}; restore them or remove it");
+                self.gap_in(&scope, id, |scope| Gap {
+                    region: region.into(),
+                    kind: kind.into(),
+                    scope,
+                    cause,
+                });
+            }
         }
         None
     }
 
     /// A cluster of our owner's from another repository: nothing in it is ours.
     pub(crate) fn other_source(&mut self, scope: &str, id: &str, source: &str) {
-        self.gaps.push(Gap {
+        self.gap_in(scope, id, |scope| Gap {
             region: String::new(),
             kind: String::new(),
-            scope: scope.into(),
+            scope,
             cause: format!("{id} belongs to the repository with root commit {source}"),
         });
+    }
+
+    /// A gap in a cluster. A gap without one would hold for all of them: what
+    /// tells no cluster stops none.
+    fn gap_in(&mut self, scope: &str, id: &str, gap: impl FnOnce(String) -> Gap) {
+        match scope {
+            "" => tracing::warn!(id, "has our owner's tag and no cluster; it is ignored"),
+            scope => self.gaps.push(gap(scope.into())),
+        }
     }
 
     /// An object of ours that could not be read to its end: its kind is unknown
@@ -107,14 +122,14 @@ pub(crate) enum Claim {
     Ours(Address),
     /// Our owner's, from another repository.
     OtherSource {
-        /// Its cluster.
+        /// Its cluster; empty where no tag tells it.
         scope: String,
         /// That repository's root commit.
         source: String,
     },
-    /// Ours, but its address is gone.
-    NoAddress {
-        /// Its cluster.
+    /// Our owner's, but not all tags that say whose it is are there and agree.
+    Incomplete {
+        /// Its cluster; empty where no tag tells it.
         scope: String,
     },
 }
@@ -124,16 +139,21 @@ pub(crate) fn claim(site: &Site, kind: &str, tags: &BTreeMap<String, String>) ->
     if tags.get(TAG_OWNER) != Some(&site.owner) {
         return Claim::Foreign;
     }
-    let scope = tags.get(TAG_CLUSTER).cloned().unwrap_or_default();
+    let address = tags.get(TAG_ADDRESS).and_then(|text| text.parse::<Address>().ok());
+    let cluster = tags.get(TAG_CLUSTER).filter(|cluster| !cluster.is_empty());
+    let told = cluster.map(String::as_str).or(address.as_ref().map(Address::scope));
+    let scope = told.unwrap_or_default().to_string();
     match tags.get(TAG_SOURCE) {
         Some(source) if *source == site.source => {}
         Some(source) => return Claim::OtherSource { scope, source: source.clone() },
-        None => return Claim::NoAddress { scope },
+        None => return Claim::Incomplete { scope },
     }
-    match tags.get(TAG_ADDRESS).and_then(|text| text.parse::<Address>().ok()) {
-        Some(address) if address.kind() == kind && address.scope() == scope => Claim::Ours(address),
+    match address {
         Some(address) if address.kind() != kind => Claim::Foreign,
-        _ => Claim::NoAddress { scope },
+        Some(address) if cluster.is_some_and(|cluster| address.scope() == cluster) => {
+            Claim::Ours(address)
+        }
+        _ => Claim::Incomplete { scope },
     }
 }
 
@@ -176,8 +196,25 @@ mod tests {
 
     #[test]
     fn a_lost_address_is_a_gap_and_anothers_part_is_not_ours() {
-        let lost = Claim::NoAddress { scope: "geo".into() };
-        assert_eq!(claim(&site(), "vpc", &with(TAG_ADDRESS, None)), lost);
+        let lost = || Claim::Incomplete { scope: "geo".into() };
+        assert_eq!(claim(&site(), "vpc", &with(TAG_ADDRESS, None)), lost());
+        assert_eq!(claim(&site(), "vpc", &with(TAG_CLUSTER, None)), lost());
         assert_eq!(claim(&site(), "volume", &tags()), Claim::Foreign);
+    }
+
+    #[test]
+    fn what_tells_no_cluster_stops_none() {
+        let gaps = |tags: BTreeMap<String, String>| {
+            let mut listing = Listing::default();
+            assert_eq!(listing.address(&site(), "us-east-1", ("vpc", "vpc-1", &tags)), None);
+            listing.gaps.into_iter().map(|gap| gap.scope).collect::<Vec<_>>()
+        };
+        for source in ["abc", "def"] {
+            let mut tags = with(TAG_SOURCE, Some(source));
+            tags.remove(TAG_CLUSTER);
+            assert_eq!(gaps(tags.clone()), ["geo"]);
+            tags.remove(TAG_ADDRESS);
+            assert!(gaps(tags).is_empty());
+        }
     }
 }

@@ -72,6 +72,7 @@ const CODES: &[(Class, &[&str])] = &[
             "ConcurrentModification",
             "ConcurrentModificationException",
             "OperationAborted",
+            "ConditionalRequestConflict",
             "InsufficientInstanceCapacity",
             "Gateway.NotAttached",
             "QueueDeletedRecently",

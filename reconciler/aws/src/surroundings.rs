@@ -116,7 +116,8 @@ async fn newest(clients: &Clients, wanted: &str) -> Result<Option<Image>, CloudE
                     .owners(*owner)
                     .filters(Filter::builder().name("name").values(*name).build())
                     .send(),
-                None => request.image_ids(wanted).send(),
+                // Who names an image wants it after its publisher's time, too.
+                None => request.image_ids(wanted).include_deprecated(true).send(),
             }
         })
         .await;

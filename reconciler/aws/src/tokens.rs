@@ -23,6 +23,9 @@ use crate::calls::{VISIBLE, until};
 const LIVES: u32 = 16;
 /// Older than this, what a create answers was made by an earlier call.
 const FRESH: Duration = Duration::from_secs(10);
+/// What is there may hide from one read whatever its age: looked for this long
+/// at least.
+const LEAST: Duration = Duration::from_secs(30);
 
 /// Sends a create with one token after another until it answers something that
 /// is alive. `attempt` answers `None` for what an earlier life has left behind.
@@ -58,7 +61,12 @@ where
     F: Fn() -> A,
     A: Future<Output = Result<Option<T>, CloudError>>,
 {
-    alive_within(operation, VISIBLE, made.map(age).unwrap_or_default(), look).await
+    let age = made.map(age).unwrap_or_default();
+    alive_within(operation, patience(age), age, look).await
+}
+
+fn patience(age: Duration) -> Duration {
+    VISIBLE.saturating_sub(age).max(LEAST)
 }
 
 async fn alive_within<T, F, A>(
@@ -71,7 +79,7 @@ where
     F: Fn() -> A,
     A: Future<Output = Result<Option<T>, CloudError>>,
 {
-    match until(operation, limit.saturating_sub(age), look).await {
+    match until(operation, limit, look).await {
         Ok(found) => Ok(Some(found)),
         Err(error) if error.class == Class::NotYet && age > FRESH => Ok(None),
         Err(error) => Err(error),
@@ -177,6 +185,7 @@ mod tests {
         let error = alive_within("x", none, none, nothing).await.unwrap_err();
         assert_eq!(error.class, Class::NotYet);
         assert_eq!(alive_within("x", none, hour, nothing).await.unwrap(), None);
+        assert_eq!((patience(none), patience(hour)), (VISIBLE, LEAST));
         let seen = async || Ok(Some(1));
         assert_eq!(alive_within("x", none, hour, seen).await.unwrap(), Some(1));
     }

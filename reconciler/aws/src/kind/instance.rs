@@ -8,9 +8,6 @@ mod machine;
 mod reading;
 mod storage;
 
-use std::future::Future;
-use std::time::Duration;
-
 use aws_sdk_ec2::types::{
     BlockDeviceMapping, EbsBlockDevice, Filter, HttpTokensState, IamInstanceProfileSpecification,
     Instance as Described, InstanceMetadataEndpointState, InstanceMetadataOptionsRequest,
@@ -24,14 +21,13 @@ use lyceum_core::desired::Resource;
 use lyceum_core::kind::Instance;
 use lyceum_core::observed::Object;
 
-use crate::calls::{Call, until};
+use crate::calls::Call;
 use crate::clients::Clients;
+use crate::kind::instance_profile;
 use crate::{ec2, tags, tokens};
 
 pub(crate) use reading::listing;
 
-/// How long a new instance profile may stay unknown to EC2.
-const PROFILE_KNOWN: Duration = Duration::from_secs(120);
 /// Instances of a page, the most that EC2 gives.
 const PAGE: i32 = 1000;
 
@@ -61,7 +57,7 @@ pub(crate) async fn create(
 ) -> Result<Outputs, CloudError> {
     let id = tokens::spend(&clients.site, resource, async |token| {
         let launch = || run(clients, resource, want, &token);
-        let made = profile_known("ec2:RunInstances", launch).await?;
+        let made = instance_profile::known("ec2:RunInstances", launch).await?;
         let id = made.instance_id().unwrap_or_default();
         let look = || machine::look(clients, id);
         let found = tokens::alive("ec2:DescribeInstances", made.launch_time(), look).await?;
@@ -167,44 +163,4 @@ fn metadata(want: &Instance) -> InstanceMetadataOptionsRequest {
         .http_tokens(HttpTokensState::from(want.metadata_tokens.as_str()))
         .http_put_response_hop_limit(want.metadata_hop_limit)
         .build()
-}
-
-/// Repeats what fails because EC2 learns of a new profile later than IAM says it
-/// is there.
-async fn profile_known<T, F, A>(operation: &str, attempt: F) -> Result<T, CloudError>
-where
-    F: Fn() -> A,
-    A: Future<Output = Result<T, CloudError>>,
-{
-    until(operation, PROFILE_KNOWN, async || match attempt().await {
-        Err(error) if profile_unknown(&error) => Ok(None),
-        other => other.map(Some),
-    })
-    .await
-}
-
-fn profile_unknown(error: &CloudError) -> bool {
-    error.code == "InvalidParameterValue" && error.message.contains("IAM Instance Profile")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::cell::Cell;
-
-    #[tokio::test]
-    async fn only_an_unknown_profile_is_waited_for() {
-        let unknown = || CloudError {
-            code: "InvalidParameterValue".into(),
-            ..CloudError::new(Class::Invalid, "x", "Value (hub) is invalid. Invalid IAM Instance Profile name")
-        };
-        let tries = Cell::new(0);
-        let attempt = async || {
-            tries.set(tries.get() + 1);
-            if tries.get() == 1 { Err(unknown()) } else { Ok(tries.get()) }
-        };
-        assert_eq!(profile_known("x", attempt).await.unwrap(), 2);
-        let wrong = async || Err::<(), _>(CloudError { message: "zone".into(), ..unknown() });
-        assert_eq!(profile_known("x", wrong).await.unwrap_err().class, Class::Invalid);
-    }
 }

@@ -1,9 +1,12 @@
 //! IAM instance profiles. The list leaves their tags out: they are ours by path
 //! and name.
 
+use std::future::Future;
+use std::time::Duration;
+
 use aws_sdk_iam::types::Tag;
 use lyceum_core::address::Address;
-use lyceum_core::cloud::{CloudError, Outputs};
+use lyceum_core::cloud::{Class, CloudError, Outputs};
 use lyceum_core::desired::Resource;
 use lyceum_core::kind::InstanceProfile;
 use lyceum_core::observed::Object;
@@ -19,6 +22,8 @@ use crate::tags;
 const REGION: &str = "global";
 /// Profiles of one page.
 const PAGE: i32 = 1000;
+/// How long a new profile may stay unknown to EC2 and Auto Scaling.
+const KNOWN: Duration = Duration::from_secs(120);
 /// What the profiles of a cluster are called.
 const NAMES: &[&str] = &["hub", "workers"];
 /// The longest names of roles and of profiles; a name may keep to either.
@@ -176,9 +181,43 @@ async fn holds(clients: &Clients, want: &InstanceProfile) -> Result<Option<()>, 
     Ok(profile.filter(|(profile, _)| profile.role == want.role).map(drop))
 }
 
+/// Repeats what fails because another service learns of a new profile later
+/// than IAM says it is there.
+pub(crate) async fn known<T, F, A>(operation: &str, attempt: F) -> Result<T, CloudError>
+where
+    F: Fn() -> A,
+    A: Future<Output = Result<T, CloudError>>,
+{
+    until(operation, KNOWN, async || match attempt().await {
+        Err(error) if unknown(&error) => Ok(None),
+        other => other.map(Some),
+    })
+    .await
+}
+
+/// EC2 and Auto Scaling have different codes for it, and the same words.
+fn unknown(error: &CloudError) -> bool {
+    error.class == Class::Invalid && error.message.contains("IAM Instance Profile")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::cell::Cell;
+
+    #[tokio::test]
+    async fn only_an_unknown_profile_is_waited_for() {
+        let unknown = "Value (hub) is invalid. Invalid IAM Instance Profile name";
+        let fails = |message: &str| Err(CloudError::new(Class::Invalid, "x", message));
+        let tries = Cell::new(0);
+        let attempt = async || {
+            tries.set(tries.get() + 1);
+            if tries.get() == 1 { fails(unknown) } else { Ok(tries.get()) }
+        };
+        assert_eq!(known("x", attempt).await.unwrap(), 2);
+        let error = known("x", async || fails("zone")).await.unwrap_err();
+        assert_eq!(error.class, Class::Invalid);
+    }
 
     #[test]
     fn path_and_name_give_the_address() {

@@ -20,15 +20,16 @@ use self::children::Children;
 use crate::calls::{Call, VISIBLE, each, made_or_found, until};
 use crate::claim::{Claim, Found, Listing, claim};
 use crate::clients::Clients;
+use crate::kind::instance_profile;
 use crate::tags;
 
 mod children;
 mod drain;
 
-/// How long a new instance profile may be unknown to Auto Scaling.
-const PROFILE: Duration = Duration::from_secs(120);
+/// How long one pass waits for a deleted group to be gone.
+const GONE: Duration = Duration::from_secs(300);
 
-/// Every group of our owner; a call more for the hooks of each.
+/// Every group of our owner that is not on its way out; a call more for the hooks of each.
 pub(crate) async fn list(clients: &Clients) -> Result<Listing, CloudError> {
     let (groups, policies, schedules) =
         tokio::try_join!(groups(clients), children::policies(clients), children::schedules(clients))?;
@@ -69,7 +70,7 @@ pub(crate) async fn create(
 ) -> Result<Outputs, CloudError> {
     let all = tags::at_creation(resource);
     let tags = tags_to_write(&want.name, &BTreeMap::new(), &BTreeMap::new(), (&all, want));
-    let made = until("autoscaling:CreateAutoScalingGroup", PROFILE, || {
+    let made = instance_profile::known("autoscaling:CreateAutoScalingGroup", || {
         make(clients, want, tags.clone())
     });
     made_or_found(made.await, ours(clients, &want.name, &resource.address)).await?;
@@ -92,13 +93,15 @@ pub(crate) async fn update(
     write_tags(clients, changed).await?;
     remove_tags(clients, &before.id, &seen.instance_tags, wanted).await?;
     if differs(seen, want) {
-        write(clients, want).await?;
+        let write = || write(clients, want);
+        instance_profile::known("autoscaling:UpdateAutoScalingGroup", write).await?;
     }
     children::write(clients, seen, want).await?;
     Ok(Outputs::new())
 }
 
-/// Lets a group's instances go, then removes it with its children.
+/// Lets a group's instances go, then removes it with its children and waits
+/// until its name is free.
 pub(crate) async fn delete(
     clients: &Clients,
     object: &Object,
@@ -112,8 +115,11 @@ pub(crate) async fn delete(
             request.auto_scaling_group_name(&object.id).send()
         })
         .await
-        .map(drop)
-        .map_err(gone)
+        .map_err(gone)?;
+    until("autoscaling:DescribeAutoScalingGroups", GONE, || async {
+        Ok(named(clients, &object.id).await?.is_none().then_some(()))
+    })
+    .await
 }
 
 /// Auto Scaling has no code of its own for a group that is not there.
@@ -138,6 +144,12 @@ async fn groups(clients: &Clients) -> Result<Vec<AutoScalingGroup>, CloudError> 
             |page| (page.auto_scaling_groups.unwrap_or_default(), page.next_token),
         )
         .await
+        .map(|listed| listed.into_iter().filter(|group| !going(group)).collect())
+}
+
+/// A group has a status only while it is being deleted; there is no way back.
+fn going(group: &AutoScalingGroup) -> bool {
+    group.status().is_some_and(|status| !status.is_empty())
 }
 
 fn read(group: &AutoScalingGroup, children: Children) -> Found {
@@ -209,20 +221,23 @@ async fn ours(
     name: &str,
     address: &Address,
 ) -> Result<Option<()>, CloudError> {
-    let group = named(clients, name).await?;
-    let mine = |group: &AutoScalingGroup| {
-        claim(&clients.site, "scaling-group", &all_tags(group)) == Claim::Ours(address.clone())
-    };
-    Ok(group.is_some_and(|group| mine(&group)).then_some(()))
+    let Some(group) = named(clients, name).await? else { return Ok(None) };
+    if claim(&clients.site, "scaling-group", &all_tags(&group)) != Claim::Ours(address.clone()) {
+        return Ok(None);
+    }
+    if going(&group) {
+        let message = format!("{name} is still being deleted");
+        return Err(CloudError::new(Class::NotYet, "autoscaling:CreateAutoScalingGroup", message));
+    }
+    Ok(Some(()))
 }
 
-/// Nothing while the instance profile is not known yet.
 async fn make(
     clients: &Clients,
     want: &ScalingGroup,
     tags: Vec<Tag>,
-) -> Result<Option<()>, CloudError> {
-    let made = clients
+) -> Result<(), CloudError> {
+    clients
         .calls
         .send(Call::once("autoscaling", "CreateAutoScalingGroup"), || {
             let request = clients.autoscaling.create_auto_scaling_group();
@@ -238,12 +253,8 @@ async fn make(
                 .set_tags(Some(tags.clone()))
                 .send()
         })
-        .await;
-    match made {
-        Ok(_) => Ok(Some(())),
-        Err(error) if error.message.contains("Invalid IAM Instance Profile") => Ok(None),
-        Err(error) => Err(error),
-    }
+        .await
+        .map(drop)
 }
 
 /// Whether the group itself differs; children and tags are written apart.

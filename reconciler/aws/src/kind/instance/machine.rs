@@ -10,10 +10,10 @@ use aws_sdk_ec2::types::{
 use lyceum_core::cloud::{Class, CloudError};
 use lyceum_core::kind::Instance;
 
-use super::profile_known;
 use crate::calls::{Call, until};
 use crate::clients::Clients;
 use crate::ec2;
+use crate::kind::instance_profile;
 
 /// How long an instance may take from one state to the next.
 const REACHED: Duration = Duration::from_secs(300);
@@ -97,7 +97,9 @@ pub(super) async fn set_running(
     }
 }
 
-/// EC2 changes the type of a stopped machine only.
+/// EC2 changes the type of a stopped machine only. One that should run does so
+/// again afterwards, as it was where the change failed: there may be no
+/// capacity for the new type.
 pub(super) async fn set_type(
     clients: &Clients,
     id: &str,
@@ -107,16 +109,11 @@ pub(super) async fn set_type(
     if seen.instance_type == want.instance_type {
         return Ok(());
     }
-    stop(clients, id).await?;
-    let value = AttributeValue::builder().value(&want.instance_type).build();
-    clients
-        .calls
-        .send(Call::repeatable("ec2", "ModifyInstanceAttribute"), || {
-            let request = clients.ec2.modify_instance_attribute().instance_id(id);
-            request.instance_type(value.clone()).send()
-        })
-        .await
-        .map(drop)
+    let changed = change_type(clients, id, want).await;
+    if changed.is_err() && want.running {
+        recover(clients, id, &seen.instance_type).await;
+    }
+    changed
 }
 
 /// Sets the metadata service's options.
@@ -169,14 +166,14 @@ pub(super) async fn set_profile(
             let call = Call::repeatable("ec2", "AssociateIamInstanceProfile");
             let request = || ec2.associate_iam_instance_profile().instance_id(id);
             let send = || request().iam_instance_profile(profile.clone()).send();
-            profile_known(&call.name(), || calls.send(call, send)).await.map(drop)
+            instance_profile::known(&call.name(), || calls.send(call, send)).await.map(drop)
         }
         (Some(present), false) => {
             let call = Call::repeatable("ec2", "ReplaceIamInstanceProfileAssociation");
             let request = || ec2.replace_iam_instance_profile_association();
             let request = || request().association_id(&present);
             let send = || request().iam_instance_profile(profile.clone()).send();
-            profile_known(&call.name(), || calls.send(call, send)).await.map(drop)
+            instance_profile::known(&call.name(), || calls.send(call, send)).await.map(drop)
         }
     }
 }
@@ -203,4 +200,37 @@ async fn stop(clients: &Clients, id: &str) -> Result<(), CloudError> {
         })
         .await?;
     reach(clients, id, State::Stopped).await
+}
+
+async fn change_type(clients: &Clients, id: &str, want: &Instance) -> Result<(), CloudError> {
+    stop(clients, id).await?;
+    write_type(clients, id, &want.instance_type).await?;
+    match want.running {
+        true => start(clients, id).await,
+        false => Ok(()),
+    }
+}
+
+/// Starts a machine as it was. The error that led here is the one to be told:
+/// what fails here is only logged.
+async fn recover(clients: &Clients, id: &str, old: &str) {
+    // Refused where the machine has not stopped, and then not needed.
+    if let Err(error) = write_type(clients, id, old).await {
+        tracing::debug!(id, %error, "the type of the instance stays");
+    }
+    if let Err(error) = set_running(clients, id, true).await {
+        tracing::error!(id, %error, "the instance does not run again after a failed change");
+    }
+}
+
+async fn write_type(clients: &Clients, id: &str, name: &str) -> Result<(), CloudError> {
+    let value = AttributeValue::builder().value(name).build();
+    clients
+        .calls
+        .send(Call::repeatable("ec2", "ModifyInstanceAttribute"), || {
+            let request = clients.ec2.modify_instance_attribute().instance_id(id);
+            request.instance_type(value.clone()).send()
+        })
+        .await
+        .map(drop)
 }

@@ -115,7 +115,8 @@ fn read_custom(custom: &CustomizedMetricSpecification) -> Metric {
 fn read_schedule(action: &ScheduledUpdateGroupAction) -> (String, ScheduledAction) {
     let read = ScheduledAction {
         recurrence: action.recurrence().unwrap_or_default().into(),
-        timezone: action.time_zone().unwrap_or_default().into(),
+        // What is not said there means this.
+        timezone: action.time_zone().unwrap_or("UTC").into(),
         min: action.min_size().unwrap_or_default(),
     };
     (action.scheduled_action_name().unwrap_or_default().into(), read)

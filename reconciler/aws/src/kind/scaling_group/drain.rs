@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_sdk_autoscaling::types::AutoScalingGroup;
 use lyceum_core::cloud::CloudError;
 
-use super::named;
+use super::{going, named};
 use crate::calls::{Call, until};
 use crate::clients::Clients;
 
@@ -15,9 +15,11 @@ const DRAIN: Duration = Duration::from_secs(300);
 const PROTECTED: usize = 50;
 
 /// Lets the instances of a group go and waits for it. A group that is gone has
-/// none.
+/// none, and one that is being deleted cannot be changed.
 pub(super) async fn drain(clients: &Clients, name: &str) -> Result<(), CloudError> {
-    let Some(group) = named(clients, name).await? else { return Ok(()) };
+    let Some(group) = named(clients, name).await?.filter(|group| !going(group)) else {
+        return Ok(());
+    };
     let protected = unprotect(clients, name, &group).await?;
     if protected || [group.min_size, group.max_size, group.desired_capacity] != [Some(0); 3] {
         shrink(clients, name).await?;
