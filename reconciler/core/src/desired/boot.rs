@@ -14,6 +14,7 @@ pub(crate) fn script(draft: &Draft<'_>, group: &str) -> String {
     );
     script.push_str(&settings(draft, group));
     script.push_str(&keys(draft));
+    script.push_str(&session_manager(draft));
     if let Some(agent) = draft.inputs.agents.get(draft.name) {
         script.push_str(
             &FETCH
@@ -63,11 +64,30 @@ fn keys(draft: &Draft<'_>) -> String {
     )
 }
 
+/// Session Manager's agent, which Debian's image lacks; the other systems bring
+/// it. Without it the node still works, so that it is no reason to stop.
+fn session_manager(draft: &Draft<'_>) -> String {
+    if draft.spec.os != Os::Debian12 {
+        return String::new();
+    }
+    let suffix = if draft.site.partition == "aws-cn" { ".cn" } else { "" };
+    SESSION_MANAGER.replace("REGION", &draft.spec.region).replace("SUFFIX", suffix)
+}
+
 fn host(draft: &Draft<'_>) -> String {
     let suffix = if draft.site.partition == "aws-cn" { ".cn" } else { "" };
     let (bucket, region) = (draft.site.bucket(&draft.spec.region), &draft.spec.region);
     format!("{bucket}.s3.{region}.amazonaws.com{suffix}")
 }
+
+const SESSION_MANAGER: &str = r#"session_manager() {
+  curl -fsS -m 120 --retry 5 -o /tmp/amazon-ssm-agent.deb \
+    "https://s3.REGION.amazonaws.comSUFFIX/amazon-ssm-REGION/latest/debian_amd64/amazon-ssm-agent.deb"
+  dpkg -i /tmp/amazon-ssm-agent.deb
+  systemctl enable --now amazon-ssm-agent
+}
+session_manager || echo "lyceum: no Session Manager" >&2
+"#;
 
 /// curl signs the request itself: no package has to be installed first. Every
 /// try is bounded, and the digest decides.

@@ -84,7 +84,7 @@ fn introduction() -> String {
 const INTRODUCTION: &str = "\
 # Manifests
 
-<!-- Made from the types in reconciler/core/src/manifest; LYCEUM_BLESS=1 cargo test -p lyceum-core makes it anew. -->
+<!-- Made from the types in reconciler/core/src/manifest; LYCEUM_BLESS=1 cargo test --workspace makes it anew. -->
 
 Everything a repository says is in YAML files of five kinds. A file's name decides its kind, \
 `apiVersion` and `kind` inside confirm it. Every field is optional unless its page says \
