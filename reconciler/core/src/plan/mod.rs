@@ -13,6 +13,8 @@ mod change;
 mod converge;
 mod diff;
 mod draft;
+mod drift;
+mod hold;
 mod index;
 mod order;
 mod prune;

@@ -744,3 +744,31 @@ fn what_a_node_runs_leaves_room_for_the_administrators_keys() {
     let (limit, keys) = (16 * 1024, 8 * 1024);
     assert!(template.user_data.len() < limit - keys - 1024, "{}", template.user_data.len());
 }
+
+#[test]
+fn an_old_agent_stays_while_templates_could_not_be_read() {
+    let manifests = manifests(&[("geo", GEO)]);
+    let cloud = FakeCloud::new(&site());
+    pass(&cloud, &manifests, Some(&agent("a")));
+    pass(&cloud, &manifests, Some(&agent("b")));
+    let (mut observed, _) = look(&cloud, &manifests, &site(), &context());
+    let state = desired(&manifests, &site(), &Inputs::new(&manifests, None, &observed));
+    let old = ["Delete geo/object/agent-aaaaaaaaaaaa"];
+    assert_eq!(summary(&plan(&state, &observed, &context())), old);
+    observed.objects.retain(|object| object.address.kind() != "launch-template");
+    observed.gaps.push(unread("launch-template"));
+    assert_eq!(summary(&plan(&state, &observed, &context())), Vec::<String>::new());
+}
+
+#[test]
+fn an_extra_that_somebody_protected_stays() {
+    let (cloud, manifests) = applied();
+    let mut second = object(&cloud, "geo/alarm/hub-cpu");
+    second.id = "protected-second".into();
+    second.tags.insert("lyceum:created".into(), "2027".into());
+    second.tags.insert(TAG_PROTECT.into(), "true".into());
+    cloud.put(second);
+    let (_, plan) = look(&cloud, &manifests, &site(), &context());
+    assert_eq!(summary(&plan), Vec::<String>::new());
+    assert_eq!(blocked(&plan), ["geo/alarm/hub-cpu"]);
+}
