@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use lyceum_core::address::Address;
-use lyceum_core::cloud::CloudError;
+use lyceum_core::cloud::{Class, CloudError};
 use lyceum_core::kind::Body;
 use lyceum_core::observed::{Gap, Object};
 use lyceum_core::site::{Site, TAG_ADDRESS, TAG_CLUSTER, TAG_OWNER, TAG_SOURCE};
@@ -98,6 +98,16 @@ impl Listing {
             scope: address.scope().into(),
             cause: error.to_string(),
         });
+    }
+
+    /// Takes what was read of an object of ours: what is gone by now is none, and
+    /// what failed otherwise is a gap in its cluster.
+    pub(crate) fn take(&mut self, region: &str, address: Address, read: Result<Found, CloudError>) {
+        match read {
+            Ok(found) => self.push(address, region, found),
+            Err(error) if error.class == Class::NotFound => {}
+            Err(error) => self.unread(region, &address, &error),
+        }
     }
 
     /// Takes an object whose owner stands in its name or path instead of tags.
@@ -200,6 +210,18 @@ mod tests {
         assert_eq!(claim(&site(), "vpc", &with(TAG_ADDRESS, None)), lost());
         assert_eq!(claim(&site(), "vpc", &with(TAG_CLUSTER, None)), lost());
         assert_eq!(claim(&site(), "volume", &tags()), Claim::Foreign);
+    }
+
+    #[test]
+    fn what_is_gone_is_dropped_and_what_failed_is_a_gap_in_its_cluster() {
+        let take = |class| {
+            let mut listing = Listing::default();
+            let failed = Err(CloudError::new(class, "ec2:DescribeVpcAttribute", "x"));
+            listing.take("us-east-1", Address::new("geo", "vpc", "main"), failed);
+            listing.gaps.into_iter().map(|gap| (gap.kind, gap.scope)).collect::<Vec<_>>()
+        };
+        assert!(take(Class::NotFound).is_empty());
+        assert_eq!(take(Class::Denied), [("vpc".into(), "geo".into())]);
     }
 
     #[test]

@@ -44,10 +44,7 @@ pub(crate) async fn list(clients: &Clients) -> Result<Listing, CloudError> {
         ours.push((Address::new(cluster, "discovery-service", name), service));
     }
     for (address, read) in each(ours, |(address, service)| read(clients, address, service)).await {
-        match read {
-            Ok(found) => listing.push(address, &clients.region, found),
-            Err(error) => listing.unread(&clients.region, &address, &error),
-        }
+        listing.take(&clients.region, address, read);
     }
     Ok(listing)
 }

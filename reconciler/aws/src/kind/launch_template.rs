@@ -36,13 +36,19 @@ pub(crate) async fn list(clients: &Clients) -> Result<Listing, CloudError> {
     let mut listing = Listing::default();
     for template in templates {
         let id = template.launch_template_id().unwrap_or_default();
+        let tags = tags.remove(id).unwrap_or_default();
+        let facts = ("launch-template", id, &tags);
+        let Some(address) = listing.address(&clients.site, &clients.region, facts) else {
+            continue;
+        };
         let Some(version) = newest.get(id) else {
             let message = format!("{id} was made or removed between two lists");
-            return Err(CloudError::new(Class::NotYet, "ec2:DescribeLaunchTemplates", message));
+            let error = CloudError::new(Class::NotYet, "ec2:DescribeLaunchTemplates", message);
+            listing.unread(&clients.region, &address, &error);
+            continue;
         };
-        let tags = tags.remove(id).unwrap_or_default();
         let tags = tags::with_time(tags, template.create_time());
-        listing.claim(&clients.site, &clients.region, read(id, tags, version));
+        listing.push(address, &clients.region, read(id, tags, version));
     }
     Ok(listing)
 }

@@ -26,8 +26,17 @@ pub(crate) async fn list(clients: &Clients) -> Result<Listing, CloudError> {
         )
         .await?;
     let mut listing = Listing::default();
-    for found in each(listed, |vpc| read(clients, vpc)).await {
-        listing.claim(&clients.site, &clients.region, found?);
+    let mut ours = Vec::new();
+    for vpc in listed {
+        let tags = tags::from_ec2(vpc.tags());
+        let facts = ("vpc", vpc.vpc_id().unwrap_or_default(), &tags);
+        if let Some(address) = listing.address(&clients.site, &clients.region, facts) {
+            ours.push((address, vpc));
+        }
+    }
+    let all = each(ours, |(address, vpc)| async move { (address, read(clients, vpc).await) });
+    for (address, read) in all.await {
+        listing.take(&clients.region, address, read);
     }
     Ok(listing)
 }
