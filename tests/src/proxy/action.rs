@@ -88,11 +88,14 @@ impl Call {
         self.params.get(name).map_or("", String::as_str)
     }
 
-    /// Body and path as one text, for matching.
+    /// Parameters, path and body as one text, for matching.
     pub fn text(&self) -> String {
         match self.protocol {
             Protocol::Ec2 | Protocol::Query => self.pairs().join("&"),
-            _ => format!("{} {}", self.path, String::from_utf8_lossy(&self.body)),
+            _ => {
+                let body = String::from_utf8_lossy(&self.body);
+                format!("{} {} {body}", self.path, self.pairs().join("&"))
+            }
         }
     }
 

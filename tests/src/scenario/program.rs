@@ -1,6 +1,7 @@
 //! The program as a process: started, waited for, killed; what it said, kept.
 
 use std::fs::{self, File};
+use std::io::{Seek, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -78,11 +79,23 @@ impl Lyceum {
 
     /// Starts a command as somebody's victim.
     pub fn start_as(&self, arguments: &[&str], victim: &Victim) -> Result<Running> {
+        self.start_with(arguments, Stdio::null(), victim)
+    }
+
+    /// Runs a command to its end with a text on its standard input.
+    pub fn run_reading(&self, arguments: &[&str], input: &str) -> Result<Ended> {
+        let mut file = tempfile::tempfile()?;
+        file.write_all(input.as_bytes())?;
+        file.rewind()?;
+        self.start_with(arguments, file.into(), &Victim::default())?.wait()
+    }
+
+    fn start_with(&self, arguments: &[&str], input: Stdio, victim: &Victim) -> Result<Running> {
         let folder = TempDir::new()?;
         let mut slot = victim.held();
         let child = self
             .command(arguments, folder.path())
-            .stdin(Stdio::null())
+            .stdin(input)
             .stdout(File::create(folder.path().join("stdout"))?)
             .stderr(File::create(folder.path().join("stderr"))?)
             .spawn()
@@ -224,7 +237,17 @@ impl Drop for Running {
 impl Ended {
     /// Itself where it exited with 0.
     pub fn succeeded(self) -> Result<Self> {
-        if self.code == Some(0) { Ok(self) } else { bail!("{self}") }
+        self.exited(0)
+    }
+
+    /// Itself where it exited with this code.
+    pub fn exited(self, code: i32) -> Result<Self> {
+        if self.code == Some(code) { Ok(self) } else { bail!("expected {code}: {self}") }
+    }
+
+    /// All it said, standard output first.
+    pub fn said(&self) -> String {
+        format!("{}{}", self.stdout, self.stderr)
     }
 
     /// Standard output as JSON.

@@ -113,6 +113,12 @@ impl Repo {
         Ok(self.git(&["rev-parse", "HEAD"])?.trim().to_string())
     }
 
+    /// Gives it another root commit, as another repository of the same files has.
+    pub fn reroot(&self, message: &str) -> Result<String> {
+        self.git(&["commit", "--quiet", "--amend", "--message", message])?;
+        Ok(self.git(&["rev-parse", "HEAD"])?.trim().to_string())
+    }
+
     /// Runs git in it; gives what it printed.
     pub fn git(&self, arguments: &[&str]) -> Result<String> {
         let output = Command::new("git")

@@ -3,17 +3,25 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
 use super::inventory::{Inventory, fidelity};
-use crate::emulator::Emulator;
+use crate::emulator::{Emulator, python};
 use crate::proxy::{Lent, Proxy};
 
 /// The zones that stand ready, as a university's would.
 const ZONES: &[&str] = &["example.edu", "notebooks.example.edu"];
 const REGIONS: &str = "us-east-1,us-west-2";
+/// What every script of boto3 starts with.
+const BOTO3: &str = "
+import sys, boto3
+def aws(service):
+    return boto3.client(service, endpoint_url=sys.argv[1], region_name='us-east-1',
+        aws_access_key_id='test', aws_secret_access_key='test')
+";
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// An AWS of one's own. It may be emptied and used again.
@@ -69,6 +77,19 @@ impl World {
     /// Everything there is against what a repository's manifests say.
     pub fn fidelity(&self, repository: &Path) -> Result<String> {
         fidelity(&self.backdoor(), repository)
+    }
+
+    /// Runs boto3 past all faults: `aws(service)` is a client of us-east-1, and
+    /// what the script prints is given back.
+    pub fn boto3(&self, script: &str) -> Result<String> {
+        let output = Command::new(python()?)
+            .args(["-c", &format!("{BOTO3}{script}"), &self.backdoor()])
+            .output()
+            .context("boto3 does not start")?;
+        if !output.status.success() {
+            bail!("{script}: {}", String::from_utf8_lossy(&output.stderr));
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
     /// The end of the emulator's log.

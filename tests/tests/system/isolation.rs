@@ -1,6 +1,7 @@
-//! One sick cluster delays only itself, and a busy account slows without
-//! failing.
+//! One sick cluster delays only itself; what is unknown or another's is not
+//! touched; a busy account fails nothing.
 
+use serde_json::Value;
 use system_tests::proxy::{Fault, Rule};
 use system_tests::scenario::{Lyceum, Repo, World};
 
@@ -29,7 +30,68 @@ fn one_cluster_whose_calls_are_denied_leaves_the_others_whole() {
 }
 
 #[test]
-fn an_account_that_throttles_is_asked_more_slowly_and_nothing_fails() {
+fn what_cannot_be_read_of_one_cluster_is_a_gap_of_that_cluster_alone() {
+    let repo = Repo::of_examples(&["geo-101", "stats-200"]).unwrap();
+    let world = World::new().unwrap();
+    let program = Lyceum::new(&world.endpoint(), repo.path()).unwrap();
+    program.apply().unwrap();
+    let system = world
+        .boto3(
+            "print(next(one['FileSystemId'] for one in aws('efs').describe_file_systems()['FileSystems']\n\
+             if {'Key': 'lyceum:cluster', 'Value': 'geo-101'} in one['Tags']))",
+        )
+        .unwrap();
+    let denials = [
+        ("autoscaling:DescribeLifecycleHooks", "lyceum-geo-101-workers"),
+        ("efs:DescribeMountTargets", system.trim()),
+    ];
+    for (max, (action, name)) in denials.into_iter().enumerate() {
+        world.proxy.rule(Rule::new(action, Fault::Denied).containing(name));
+        let before = world.inventory().unwrap();
+        let (from, to) = (format!("max: {}", 40 + max), format!("max: {}", 41 + max));
+        repo.edit("clusters/stats-200/cluster.yaml", &from, &to).unwrap();
+        repo.commit("More workers").unwrap();
+        let plan = program.plan().unwrap();
+        assert_ne!(of_cluster(&plan, "geo-101", "gaps"), 0, "{action}: {plan:#}");
+        assert_eq!(of_cluster(&plan, "stats-200", "gaps"), 0, "{action}: {plan:#}");
+        // A gap is no failure: what can be done is done, and the exit code is 0.
+        let ended = program.apply().unwrap();
+        let changed = before.difference(&world.inventory().unwrap());
+        assert!(!changed.is_empty(), "{action}: {ended}");
+        assert!(changed.iter().all(|line| line.contains("stats-200")), "{action}: {changed:#?}");
+        world.proxy.clear_rules();
+    }
+    program.apply().unwrap();
+    world.fidelity(repo.path()).unwrap();
+}
+
+#[test]
+fn another_repository_of_the_same_owner_and_names_is_not_touched() {
+    let (ours, theirs) =
+        (Repo::of_examples(&["geo-101"]).unwrap(), Repo::of_examples(&["geo-101"]).unwrap());
+    theirs.reroot("Another repository").unwrap();
+    let world = World::new().unwrap();
+    Lyceum::new(&world.endpoint(), ours.path()).unwrap().apply().unwrap();
+    let before = format!("{:?}", world.inventory().unwrap());
+    let program = Lyceum::new(&world.endpoint(), theirs.path()).unwrap();
+    let plan = program.plan().unwrap();
+    assert_ne!(of_cluster(&plan, "geo-101", "gaps"), 0, "{plan:#}");
+    assert_eq!(of_cluster(&plan, "geo-101", "changes"), 0, "{plan:#}");
+    let ended = program.apply().unwrap();
+    // What serves its region is its own; of ours every line is as it was.
+    let after = format!("{:?}", world.inventory().unwrap());
+    let missing: Vec<&str> =
+        before.lines().filter(|line| !after.lines().any(|other| other == *line)).collect();
+    assert_eq!(missing, Vec::<&str>::new(), "{ended}");
+    theirs.remove("clusters/geo-101").unwrap();
+    theirs.commit("Remove a cluster").unwrap();
+    program.run(&["apply", "--yes"]).unwrap();
+    let after = format!("{:?}", world.inventory().unwrap());
+    assert!(before.lines().all(|line| after.lines().any(|other| other == line)), "{after}");
+}
+
+#[test]
+fn an_account_that_throttles_fails_nothing() {
     let repo = Repo::of_examples(&["geo-101"]).unwrap();
     let world = World::new().unwrap();
     world.proxy.rule(Rule::new("*", Fault::Throttle).one_in(4, 5));
@@ -37,4 +99,11 @@ fn an_account_that_throttles_is_asked_more_slowly_and_nothing_fails() {
     program.apply().unwrap();
     world.proxy.clear_rules();
     world.fidelity(repo.path()).unwrap();
+}
+
+/// How many changes, gaps, … a plan has of a cluster.
+fn of_cluster(plan: &Value, name: &str, what: &str) -> usize {
+    let clusters = plan["clusters"].as_array().unwrap();
+    let cluster = clusters.iter().find(|cluster| cluster["name"] == name).unwrap();
+    cluster[what].as_array().unwrap().len()
 }

@@ -10,4 +10,5 @@ mod permissions;
 mod protection;
 mod proxy;
 mod rooms;
+mod secrets;
 mod serve;

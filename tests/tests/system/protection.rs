@@ -1,6 +1,7 @@
 //! What holds data outlives mistakes; consent is exact.
 
-use system_tests::scenario::{Inventory, Lyceum, Repo, World};
+use serde_json::Value;
+use system_tests::scenario::{Ended, Inventory, Lyceum, Repo, World};
 
 const PRECIOUS: [(&str, &str); 4] = [
     ("file-system", "geo-101/file-system/main"),
@@ -49,4 +50,121 @@ fn removing_a_folder_or_emptying_the_repository_deletes_nothing() {
     repo.commit("Remove everything").unwrap();
     let ended = program.run(&["apply", "--yes"]).unwrap();
     assert_eq!(before.difference(&world.inventory().unwrap()), Vec::<String>::new(), "{ended}");
+}
+
+#[test]
+fn a_removed_cluster_goes_consent_by_consent_and_its_neighbour_stays() {
+    let repo = Repo::of_examples(&["geo-101", "stats-200"]).unwrap();
+    let world = World::new().unwrap();
+    let program = Lyceum::new(&world.endpoint(), repo.path()).unwrap();
+    program.apply().unwrap();
+    let neighbour = of_cluster(&world.inventory().unwrap(), "stats-200");
+    repo.remove("clusters/geo-101").unwrap();
+    repo.commit("Remove a cluster").unwrap();
+
+    // The whole cluster first, then what of it holds data, each by its id.
+    let mut consents = consents_asked_for(&program.plan().unwrap());
+    assert_eq!(addresses(&consents), ["geo-101"]);
+    apply_with(&program, &repo, &consents);
+    let asked = consents_asked_for(&program.plan().unwrap());
+    let precious = ["elastic-ip/hub", "file-system/main", "network-interface/hub", "volume/hub"];
+    assert_eq!(addresses(&asked), precious.map(|name| format!("geo-101/{name}")));
+    let left = world.inventory().unwrap();
+    assert!(PRECIOUS.iter().all(|(kind, address)| has(&left, kind, address)), "{left:?}");
+    assert!(!has(&left, "scaling-group", "geo-101/scaling-group/workers"));
+
+    // Another id than the object's is no consent.
+    let wrong = asked.iter().map(|(address, _)| (address.clone(), "fs-0".to_string()));
+    apply_with(&program, &repo, &consents.iter().cloned().chain(wrong).collect::<Vec<_>>());
+    assert_eq!(left.difference(&world.inventory().unwrap()), Vec::<String>::new());
+
+    consents.extend(asked);
+    let ended = apply_with(&program, &repo, &consents);
+    let end = world.inventory().unwrap();
+    assert_eq!(of_cluster(&end, "geo-101"), Vec::<String>::new(), "{ended}");
+    assert_eq!(of_cluster(&end, "stats-200"), neighbour, "{ended}");
+    assert!(program.settled().unwrap());
+}
+
+#[test]
+fn a_plan_that_deletes_too_much_is_blocked_whole() {
+    let repo = Repo::of_examples(&["stats-200"]).unwrap();
+    let world = World::new().unwrap();
+    let program = Lyceum::new(&world.endpoint(), repo.path()).unwrap();
+    program.apply().unwrap();
+    let before = world.inventory().unwrap();
+    let settings = repo.read("lyceum.yaml").unwrap();
+    let limit = |count: u32| {
+        let limits = format!("limits: {{deletesPerPlan: {count}, ");
+        repo.write("lyceum.yaml", &settings.replace("limits: {", &limits)).unwrap();
+        repo.commit("Another limit").unwrap();
+    };
+    // Two deletions that need no consent, and a change that goes with them.
+    let file = "clusters/stats-200/cluster.yaml";
+    let shared = repo.read(file).unwrap();
+    let without: Vec<&str> = shared.lines().filter(|line| !line.contains("path: /srv/")).collect();
+    let without = without.join("\n").replace("    shared:", "    shared: []");
+    repo.write(file, &without.replace("max: 40", "max: 41")).unwrap();
+    limit(0);
+    let ended = program.run(&["apply", "--yes"]).unwrap().succeeded().unwrap();
+    assert!(ended.said().contains("deletesPerPlan"), "{ended}");
+    assert_eq!(before.difference(&world.inventory().unwrap()), Vec::<String>::new(), "{ended}");
+    limit(20);
+    let ended = program.apply().unwrap();
+    assert_ne!(before.difference(&world.inventory().unwrap()), Vec::<String>::new(), "{ended}");
+}
+
+#[test]
+fn a_renamed_folder_deletes_nothing() {
+    let repo = Repo::of_examples(&["geo-101"]).unwrap();
+    let world = World::new().unwrap();
+    let program = Lyceum::new(&world.endpoint(), repo.path()).unwrap();
+    program.apply().unwrap();
+    let before = world.inventory().unwrap();
+    repo.git(&["mv", "clusters/geo-101", "clusters/geography"]).unwrap();
+    repo.edit("clusters/geography/cluster.yaml", "name: geo-101", "name: geography").unwrap();
+    repo.edit("clusters/geography/cluster.yaml", "10.20.0.0/16", "10.21.0.0/16").unwrap();
+    let secret = ("ssm:/lyceum/geo-101/", "ssm:/lyceum/geography/");
+    repo.edit("clusters/geography/cluster.yaml", secret.0, secret.1).unwrap();
+    let elsewhere = "domain: geography.example.edu";
+    repo.edit("clusters/geography/cluster.yaml", "domain: notebooks.example.edu", elsewhere)
+        .unwrap();
+    repo.commit("Rename a cluster").unwrap();
+    let ended = program.apply().unwrap();
+    let after = world.inventory().unwrap();
+    assert_eq!(of_cluster(&after, "geo-101"), of_cluster(&before, "geo-101"), "{ended}");
+    assert!(has(&after, "instance", "geography/instance/hub"), "{ended}");
+}
+
+/// Commits consents to these objects and applies.
+fn apply_with(program: &Lyceum, repo: &Repo, consents: &[(String, String)]) -> Ended {
+    let entry = |(address, id): &(String, String)| {
+        format!("  - {{address: {address}, id: {id}, reason: the term is over}}\n")
+    };
+    let entries: String = consents.iter().map(entry).collect();
+    let head = "apiVersion: lyceum/v1\nkind: Consents\nconsents:\n";
+    repo.write("consents.yaml", &format!("{head}{entries}")).unwrap();
+    repo.commit("Consent").unwrap();
+    program.apply().unwrap()
+}
+
+/// Address and id of everything the plan asks a consent for, sorted.
+fn consents_asked_for(plan: &Value) -> Vec<(String, String)> {
+    let clusters = plan["clusters"].as_array().unwrap();
+    let blocked = clusters.iter().flat_map(|cluster| cluster["blocked"].as_array().unwrap());
+    let asking = blocked.filter(|one| one["hint"].is_string());
+    let text = |value: &Value| value.as_str().unwrap().to_string();
+    let mut asked: Vec<_> = asking.map(|one| (text(&one["address"]), text(&one["id"]))).collect();
+    asked.sort();
+    asked
+}
+
+fn addresses(consents: &[(String, String)]) -> Vec<&str> {
+    consents.iter().map(|(address, _)| address.as_str()).collect()
+}
+
+/// Everything that names a cluster, as text.
+fn of_cluster(inventory: &Inventory, cluster: &str) -> Vec<String> {
+    let lines = format!("{inventory:?}");
+    lines.lines().filter(|line| line.contains(cluster)).map(String::from).collect()
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use system_tests::scenario::{Lyceum, Repo, Running, World};
 
-const CONVERGED: Duration = Duration::from_secs(120);
+const CONVERGED: Duration = Duration::from_secs(60);
 
 /// Waits until something holds; fails with what the service said.
 fn until(service: &Running, patience: Duration, mut holds: impl FnMut() -> bool) -> Duration {
@@ -35,32 +35,112 @@ fn until_quiet(service: &Running, world: &World) {
     });
 }
 
+/// What it has said so far, on either stream.
+fn said(service: &Running) -> String {
+    let (stdout, stderr) = service.so_far();
+    stdout + &stderr
+}
+
+fn started(program: &Lyceum) -> Running {
+    let program = program.clone().with("RUST_LOG", "info");
+    program.start(&["serve", "--interval", "2s"]).unwrap()
+}
+
+fn ends_well(service: Running) {
+    service.terminate().unwrap();
+    service.wait_at_most(Duration::from_secs(10)).unwrap().succeeded().unwrap();
+}
+
 #[test]
 fn commits_are_followed_drift_is_undone_and_sigterm_ends_it() {
     let repo = Repo::of_examples(&["geo-101"]).unwrap();
     let world = World::new().unwrap();
     let program = Lyceum::new(&world.endpoint(), repo.path()).unwrap();
-    let service = program.start(&["serve", "--interval", "3s"]).unwrap();
+    let service = started(&program);
     until_quiet(&service, &world);
     world.fidelity(repo.path()).unwrap();
+    follows_a_commit(&service, &world, &repo);
+    undoes_what_others_change(&service, &world, &repo);
+    keeps_to_the_last_valid_commit(&service, &world, &repo);
+    ends_well(service);
+}
 
+fn follows_a_commit(service: &Running, world: &World, repo: &Repo) {
     world.proxy.forget_attempts();
     repo.edit("clusters/geo-101/cluster.yaml", "max: 20", "max: 25").unwrap();
     repo.commit("More workers").unwrap();
-    let delay = until(&service, Duration::from_secs(10), || writes(&world) > 0);
+    let delay = until(service, Duration::from_secs(10), || writes(world) > 0);
     println!("first write {delay:?} after the commit");
-    assert!(delay < Duration::from_secs(2), "{delay:?}");
-    until_quiet(&service, &world);
+    // The bench holds the delay to its bound; this one is for a busy machine.
+    assert!(delay < Duration::from_secs(3), "{delay:?}");
+    until_quiet(service, world);
     world.fidelity(repo.path()).unwrap();
+}
 
+fn undoes_what_others_change(service: &Running, world: &World, repo: &Repo) {
     world.proxy.forget_attempts();
-    let before = world.inventory().unwrap();
+    let max = |change: &str| {
+        let script = format!(
+            "group = aws('autoscaling').describe_auto_scaling_groups()['AutoScalingGroups'][0]\n\
+             {change}\nprint(group['MaxSize'])"
+        );
+        world.boto3(&script).unwrap().trim().to_string()
+    };
+    let change = "aws('autoscaling').update_auto_scaling_group(\
+                  AutoScalingGroupName=group['AutoScalingGroupName'], MaxSize=3)";
+    assert_eq!(max(change), "25");
+    until(service, Duration::from_secs(20), || writes(world) > 0 && max("") == "25");
+    until_quiet(service, world);
+    world.fidelity(repo.path()).unwrap();
+}
+
+fn keeps_to_the_last_valid_commit(service: &Running, world: &World, repo: &Repo) {
+    world.proxy.forget_attempts();
+    let (before, heard) = (world.inventory().unwrap(), said(service).len());
     repo.edit("clusters/geo-101/cluster.yaml", "max: 25", "max: many").unwrap();
     repo.commit("A mistake").unwrap();
-    until(&service, Duration::from_secs(10), || service.so_far().1.contains("cluster.yaml"));
+    until(service, Duration::from_secs(10), || {
+        said(service).get(heard..).is_some_and(|new| new.contains("cluster.yaml"))
+    });
     assert_eq!(before.difference(&world.inventory().unwrap()), Vec::<String>::new());
+    assert_eq!(writes(world), 0);
+}
 
-    service.terminate().unwrap();
-    let ended = service.wait_at_most(Duration::from_secs(10)).unwrap();
-    assert!(ended.code.is_some(), "{ended}");
+#[test]
+fn begun_on_a_broken_commit_it_changes_nothing_until_that_is_mended() {
+    let repo = Repo::of_examples(&["geo-101"]).unwrap();
+    let world = World::new().unwrap();
+    let program = Lyceum::new(&world.endpoint(), repo.path()).unwrap();
+    repo.edit("clusters/geo-101/cluster.yaml", "max: 20", "max: many").unwrap();
+    repo.commit("A mistake").unwrap();
+    let service = started(&program);
+    until(&service, Duration::from_secs(20), || said(&service).contains("cluster.yaml"));
+    assert_eq!(writes(&world), 0);
+    repo.edit("clusters/geo-101/cluster.yaml", "max: many", "max: 21").unwrap();
+    repo.commit("Mend it").unwrap();
+    until_quiet(&service, &world);
+    world.fidelity(repo.path()).unwrap();
+    ends_well(service);
+}
+
+#[test]
+fn a_remote_repository_is_followed() {
+    let repo = Repo::of_examples(&["geo-101"]).unwrap();
+    let remote = tempfile::TempDir::new().unwrap();
+    let url = format!("file://{}", remote.path().display());
+    repo.git(&["clone", "--quiet", "--bare", ".", &remote.path().display().to_string()]).unwrap();
+    let world = World::new().unwrap();
+    let program = Lyceum::new(&world.endpoint(), url.as_ref()).unwrap();
+    let service = started(&program);
+    until_quiet(&service, &world);
+    world.fidelity(repo.path()).unwrap();
+    world.proxy.forget_attempts();
+    repo.edit("clusters/geo-101/cluster.yaml", "max: 20", "max: 25").unwrap();
+    repo.commit("More workers").unwrap();
+    repo.git(&["push", "--quiet", &url, "main"]).unwrap();
+    let delay = until(&service, Duration::from_secs(30), || writes(&world) > 0);
+    println!("first write {delay:?} after the push");
+    until_quiet(&service, &world);
+    world.fidelity(repo.path()).unwrap();
+    ends_well(service);
 }
