@@ -8,7 +8,7 @@ CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/lyceum
 DENY := $(CACHE)/tools/bin/cargo-deny
 CARGO ?= cargo
 
-.PHONY: help setup test lint deny check demo faults bench
+.PHONY: help setup test lint deny check demo faults drift bench
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z]*\):[^#]*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -43,6 +43,10 @@ demo: setup ## Show it: converge, repair, apply a commit (ARGS=--keep stays)
 faults: setup ## Kill, throttle and cut off every call of an apply and a destroy
 	$(CARGO) build --locked --package lyceum
 	$(CARGO) run --locked --quiet --package system-tests --bin faults -- $(ARGS)
+
+drift: setup ## Change every owned attribute behind its back and see it mended
+	$(CARGO) build --locked --package lyceum
+	$(CARGO) run --locked --quiet --package system-tests --bin drift -- $(ARGS)
 
 bench: setup ## Print calls, time and memory for 1, 10, 30 and 100 clusters
 	$(CARGO) build --locked --release --package lyceum

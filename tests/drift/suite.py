@@ -4,8 +4,10 @@ and holds the program to what it must make of it.
     suite.py --endpoint URL --backdoor URL --program FILE --repo DIR
              [--shard 1/2] [--every 6 --from 0] [--only TEXT]
 
-The account behind the endpoint has been applied to. Each case leaves it as it
-was. Writes a line of JSON a case, and ends with 1 where one failed.
+The account behind the endpoint is empty but for the hosted zones. It is applied
+to, and each case leaves it as it was then. Writes a line of JSON a case, and
+ends with 1 where one failed.
+
     suite.py --coverage    holds the table to the kinds' lists instead.
 """
 
@@ -25,11 +27,12 @@ import inventory  # noqa: E402
 from account import REGION, Account  # noqa: E402
 from mutations import CASES, NOT_COVERABLE  # noqa: E402
 from mutations.case import BLOCKED, IGNORED, REPAIRED, REPORTED  # noqa: E402
+from mutations.storage import AGENT  # noqa: E402
 
 #: Seconds that a command may take.
 PATIENCE = 120
-#: The newest version a hub was made from: it grows with every repair.
-TEMPLATE_VERSION = "aws:ec2launchtemplate:version"
+#: What a hub was made from stays what it was when the template changes.
+TEMPLATE = ("aws:ec2launchtemplate:id", "aws:ec2launchtemplate:version")
 
 
 class Wrong(Exception):
@@ -41,7 +44,7 @@ class Program:
 
     def __init__(self, arguments):
         self.file, self.repo, self.endpoint = arguments.program, arguments.repo, arguments.endpoint
-        self.backdoor = arguments.backdoor
+        self.backdoor, self.agent = arguments.backdoor, ["--agent", str(AGENT)]
 
     def run(self, *arguments, codes=(0,)):
         environment = {
@@ -62,7 +65,7 @@ class Program:
 
     def plan(self):
         """Exit code, and cluster's findings joined: changes, blocked, reported, gaps."""
-        ended = self.run("plan", "--format", "json", "--detailed-exitcode", codes=(0, 2))
+        ended = self.run("plan", *self.agent, "--format", "json", "--detailed-exitcode", codes=(0, 2))
         clusters = json.loads(ended.stdout)["clusters"]
         joined = {
             key: [one for cluster in clusters for one in cluster[key]]
@@ -70,13 +73,13 @@ class Program:
         }
         return ended.returncode, joined
 
-    def apply(self):
-        self.run("apply", "--yes")
+    def apply(self, codes=(0,)):
+        self.run("apply", *self.agent, "--yes", codes=codes)
 
     def inventory(self):
         found = inventory.comparable(cloud.read(self.backdoor, [REGION]))
         for instance in found[REGION]["instance"]:
-            instance["tags"].pop(TEMPLATE_VERSION, None)
+            instance["tags"] = {key: value for key, value in instance["tags"].items() if key not in TEMPLATE}
         return found
 
 
@@ -101,7 +104,10 @@ def check(case, program, account, before):
 
 def repaired(case, code, plan):
     expect(code == 2, "nothing is planned", plan)
-    expect(not plan["blocked"] and not plan["gaps"] and not plan["reported"], "more than changes", plan)
+    expect(not plan["gaps"] and not plan["reported"], "more than changes", plan)
+    waits = [one["cause"] for one in plan["blocked"] if one["address"] == case.address]
+    wanted = [f"a change of {case.blocks} replaces it"] if case.blocks else []
+    expect(waits == wanted and len(plan["blocked"]) == len(wanted), "something else is blocked", plan)
     own = [one for one in plan["changes"] if one["address"] == case.address]
     expect(len(own) == 1, f"{len(own)} changes of {case.address}", plan)
     change = own[0]
@@ -186,6 +192,7 @@ def chosen(arguments):
 
 def run(arguments):
     program, account = Program(arguments), Account(arguments.backdoor)
+    program.apply()
     settled(program)
     before, well = program.inventory(), True
     for case in chosen(arguments):
@@ -199,7 +206,7 @@ def run(arguments):
         print(json.dumps(line | {"error": error}), flush=True)
         if error:
             # What is left of one failure must not be another's.
-            program.run("apply", "--yes", codes=(0, 1))
+            program.apply(codes=(0, 1))
             before = program.inventory()
     return 0 if well else 1
 

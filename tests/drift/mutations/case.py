@@ -21,7 +21,8 @@ class Case:
 
     `path` is the attribute that it concerns, `tags`, or `WHOLE` for an object
     that is taken away. `along` are the addresses that drift with it; what only
-    follows another change need not be named. `undo` puts back what the program
+    follows another change need not be named. `blocks` is an attribute of the same
+    object whose change waits for consent meanwhile. `undo` puts back what the program
     must not. A case that nobody can put back comes `last`.
     """
 
@@ -33,6 +34,7 @@ class Case:
     action: str = "update"
     reason: str = "drift"
     along: tuple[str, ...] = ()
+    blocks: str = ""
     undo: Callable[[Account], object] | None = None
     last: bool = False
 

@@ -26,7 +26,7 @@ def root_volume(account):
 
 
 def detach(account):
-    account.ec2.detach_volume(VolumeId=account.id(VOLUME))
+    account.ec2.detach_volume(VolumeId=account.id(VOLUME), InstanceId=account.id(HUB))
 
 
 def delete_volume(account):
@@ -93,11 +93,9 @@ def template(path, did, change, address=TEMPLATE, **more):
     return Case(address, path, f"a version of somebody's: {did}", version(address, change), **more)
 
 
-def forget_version(account):
-    """What the version was is gone; so is what the template told others."""
-    account.ec2.delete_launch_template_versions(
-        LaunchTemplateId=account.id(TEMPLATE), Versions=[str(newest(account, TEMPLATE)["VersionNumber"])]
-    )
+def image_of_the_hub(account):
+    """A version with the image that the hub was made from."""
+    version(TEMPLATE, setting(ImageId=account.instance()["ImageId"]))(account)
 
 
 def association(account):
@@ -209,7 +207,7 @@ CASES = [
         "another image of the same system",
         version(TEMPLATE, setting(ImageId="ami-0d12000000000001a")),
         expect=IGNORED,
-        undo=forget_version,
+        undo=image_of_the_hub,
     ),
     rename(TEMPLATE),
     gone(
@@ -241,7 +239,9 @@ CASES = [
     Case(HUB, "metadata_hop_limit", "two hops allowed", metadata_options(HttpPutResponseHopLimit=2)),
     Case(HUB, "running", "stopped", stop),
     Case(HUB, "volumes", "the data volume detached", detach),
-    Case(HUB, "tags", "the system's tag changed", tag_os("ubuntu-24.04")),
+    # Until the tag is back it says that the hub runs another system, which
+    # only another hub could mend: that waits for consent.
+    Case(HUB, "tags", "the system's tag changed", tag_os("ubuntu-24.04"), blocks="os"),
     Case(
         HUB,
         "user_data",

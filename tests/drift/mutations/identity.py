@@ -7,8 +7,7 @@ from .case import Case, gone
 ROLE = "geo-101/role/hub"
 PROFILE = "geo-101/instance-profile/hub"
 NAME = "lyceum-geo-101-hub"
-#: A policy of AWS's own.
-READ_ONLY = "arn:aws:iam::aws:policy/ReadOnlyAccess"
+MANAGED = "somebodys"
 
 
 def iam(operation, **arguments):
@@ -26,7 +25,13 @@ def trust(account):
 
 
 def attach(account):
-    account.iam.attach_role_policy(RoleName=NAME, PolicyArn=READ_ONLY)
+    """A policy of the account's own: the emulator has none of AWS's."""
+    policies = {one["PolicyName"]: one["Arn"] for one in account.iam.list_policies(Scope="Local")["Policies"]}
+    if MANAGED not in policies:
+        document = anybody("*").replace('"Principal": "*", ', "")
+        made = account.iam.create_policy(PolicyName=MANAGED, PolicyDocument=document)
+        policies[MANAGED] = made["Policy"]["Arn"]
+    account.iam.attach_role_policy(RoleName=NAME, PolicyArn=policies[MANAGED])
 
 
 def leave_profile(account):

@@ -1,5 +1,8 @@
 """What holds data: file system, access points, bucket, parameters."""
 
+import hashlib
+from pathlib import Path
+
 from account import anybody
 
 from .case import IGNORED, Case, gone
@@ -7,7 +10,9 @@ from .case import IGNORED, Case, gone
 SYSTEM = "geo-101/file-system/main"
 POINT = "geo-101/access-point/datasets"
 BUCKET = "@us-east-1/bucket/artifacts"
-OBJECT = "@us-east-1/object/agent"
+#: What stands for the node agent: some bytes.
+AGENT = Path(__file__).parents[1] / "agent"
+OBJECT = f"geo-101/object/agent-{hashlib.sha256(AGENT.read_bytes()).hexdigest()[:12]}"
 FACTS = "geo-101/parameter/facts"
 TOKEN = "geo-101/parameter/swarm-join-token"
 ROOT_USER = {"OwnerUid": 0, "OwnerGid": 0, "Permissions": "0700"}
@@ -117,9 +122,9 @@ def bucket_tags(change):
 
 
 def agent(account):
-    """The key of the node agent."""
-    listed = account.s3.list_objects_v2(Bucket=account.bucket())["Contents"]
-    return next(one["Key"] for one in listed if "agent" in one["Key"])
+    """The key of the cluster's node agent."""
+    listed = account.s3.list_objects_v2(Bucket=account.bucket(), Prefix="clusters/geo-101/agents/")
+    return listed["Contents"][0]["Key"]
 
 
 def versions(account, key):
@@ -201,7 +206,7 @@ CASES = [
     Case(BUCKET, "noncurrent_days", "removed", s3("delete_bucket_lifecycle")),
     Case(BUCKET, "tags", "renamed", bucket_tags(lambda pairs: pairs.update(Name="somebody's"))),
     Case(BUCKET, "tags", "its protection removed", bucket_tags(lambda pairs: pairs.pop("lyceum:protect"))),
-    gone(BUCKET, "deleted with all it held", delete_bucket, along=(OBJECT,)),
+    gone(BUCKET, "deleted with all it held", delete_bucket, along=(OBJECT, OBJECT.replace("geo-101", "stats-200"))),
     Case(OBJECT, "size", "overwritten", overwrite_object, action="replace"),
     gone(OBJECT, "deleted", delete_object),
     Case(FACTS, "value", "overwritten", put("/lyceum/geo-101/facts", '{"hub": "192.0.2.1"}')),

@@ -20,6 +20,8 @@ def mixed(change):
 
     def mutate(account):
         policy = described(account)["MixedInstancesPolicy"]
+        # The template is named by id or by name, not by both.
+        del policy["LaunchTemplate"]["LaunchTemplateSpecification"]["LaunchTemplateName"]
         change(account, policy)
         account.autoscaling.update_auto_scaling_group(AutoScalingGroupName=NAME, MixedInstancesPolicy=policy)
 
@@ -36,9 +38,7 @@ def template(account, policy):
 
 
 def version(account, policy):
-    specification = policy["LaunchTemplate"]["LaunchTemplateSpecification"]
-    specification.pop("LaunchTemplateName", None)
-    specification["Version"] = "$Latest"
+    policy["LaunchTemplate"]["LaunchTemplateSpecification"]["Version"] = "$Latest"
 
 
 def types(account, policy):
