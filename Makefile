@@ -12,7 +12,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # features each time and the AWS SDK is compiled again, which takes minutes.
 WHOLE := --workspace --all-targets --locked
 
-.PHONY: help setup test lint deny check demo faults bench
+.PHONY: help setup test lint deny check demo faults drift bench
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z]*\):[^#]*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -47,6 +47,10 @@ demo: setup ## Show it: converge, repair, apply a commit (ARGS=--keep stays)
 faults: setup ## Kill, throttle and cut off every call of an apply and a destroy
 	$(CARGO) build --quiet $(WHOLE)
 	$(TARGET)/debug/faults $(ARGS)
+
+drift: setup ## Change every owned attribute behind its back and see it mended
+	$(CARGO) build --quiet $(WHOLE)
+	$(TARGET)/debug/drift $(ARGS)
 
 # Here alone the program is built for release, and by itself.
 bench: setup ## Print calls, time and memory for 1, 10, 30 and 100 clusters

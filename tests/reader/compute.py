@@ -33,8 +33,10 @@ def launch_templates(aws):
             "describe_launch_template_versions",
             "LaunchTemplateVersions",
             LaunchTemplateId=template["LaunchTemplateId"],
+            # Of many versions the emulator lists only the first.
+            Versions=["$Latest"],
         )
-        newest = max(versions, key=lambda version: version["VersionNumber"])
+        [newest] = versions
         content = dict(newest["LaunchTemplateData"])
         content["UserData"] = decoded(content.get("UserData"))
         found.append(

@@ -3,6 +3,7 @@
 
 pub mod bench;
 pub mod demo;
+pub mod drift;
 pub mod dying;
 pub mod emulator;
 pub mod proxy;

@@ -1,0 +1,22 @@
+"""A cluster whose manifest says `drift: report`."""
+
+from .case import REPORTED, Case
+
+VPC = "stats-200/vpc/main"
+GROUP = "stats-200/scaling-group/workers"
+
+
+def dns_support(on):
+    return lambda account: account.ec2.modify_vpc_attribute(VpcId=account.id(VPC), EnableDnsSupport={"Value": on})
+
+
+def largest(count):
+    return lambda account: account.autoscaling.update_auto_scaling_group(
+        AutoScalingGroupName="lyceum-stats-200-workers", MaxSize=count
+    )
+
+
+CASES = [
+    Case(VPC, "dns_support", "switched off", dns_support(False), expect=REPORTED, undo=dns_support(True)),
+    Case(GROUP, "max", "raised", largest(90), expect=REPORTED, undo=largest(40)),
+]
