@@ -14,6 +14,7 @@ pub mod cloud;
 pub mod desired;
 pub mod kind;
 pub mod manifest;
+pub mod node;
 pub mod observed;
 pub mod plan;
 pub mod report;
