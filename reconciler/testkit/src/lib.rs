@@ -6,4 +6,4 @@ mod drive;
 
 pub use builders::{example, manifests, site};
 pub use cloud::{FakeCloud, Fault, When};
-pub use drive::{carry_out, look, now, settle};
+pub use drive::{carry_out, look, now, read_pointers, settle};

@@ -42,6 +42,7 @@ use std::collections::BTreeSet;
 
 use super::cluster::{Cluster, ClusterSpec};
 use super::diagnostic::{Diagnostic, Place};
+use super::load::RoleFiles;
 use super::merge::Layers;
 use super::repository::{Consents, Repository};
 use super::role::RoleManifest;
@@ -109,6 +110,8 @@ pub(super) struct Model {
     pub(super) roles: Vec<Declaration<RoleManifest>>,
     /// The folders of all roles, of broken ones too.
     pub(super) role_names: BTreeSet<String>,
+    /// Of every role that has a manifest.
+    pub(super) role_files: RoleFiles,
     /// `lyceum.yaml`.
     pub(super) repository: Option<Declaration<Repository>>,
     /// `consents.yaml`.
