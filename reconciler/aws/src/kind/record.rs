@@ -78,7 +78,7 @@ pub(crate) async fn list(
     Ok(listing)
 }
 
-/// Makes a record with its marker.
+/// Makes a record with its marker. One that is there and ours is written over.
 pub(crate) async fn create(
     clients: &Clients,
     resource: &Resource,
@@ -213,21 +213,26 @@ fn values(set: &ResourceRecordSet) -> BTreeSet<String> {
     set.resource_records().iter().map(|record| record.value.clone()).collect()
 }
 
-/// Whether the marker of this name is ours already.
+/// Whether the record of this name is ours already: its marker says so, or it has
+/// lost its marker and leads where only ours does, to our own addresses.
 async fn ours(
     clients: &Clients,
     address: &Address,
     want: &Record,
 ) -> Result<Option<bool>, CloudError> {
-    let marker = marker_name(&want.name);
-    let mine = Some((clients.site.source.clone(), address.clone()));
     let there = sets(clients, &want.zone).await?;
-    let found = there
-        .iter()
-        .filter(|set| set.r#type == RrType::Txt && plain(&set.name) == marker)
-        .flat_map(values)
-        .any(|value| marker::parse_text(&clients.site, &value) == mine);
-    Ok(found.then_some(true))
+    let of = |name: String, kind: RrType| {
+        let mut sets = there.iter().filter(move |set| set.r#type == kind);
+        sets.find(|set| plain(&set.name) == name).map(values)
+    };
+    let mine = match of(marker_name(&want.name), RrType::Txt) {
+        Some(marker) => {
+            let mine = Some((clients.site.source.clone(), address.clone()));
+            marker.iter().any(|value| marker::parse_text(&clients.site, value) == mine)
+        }
+        None => of(want.name.clone(), RrType::A).is_some_and(|values| values == want.values),
+    };
+    Ok(mine.then_some(true))
 }
 
 async fn upsert(clients: &Clients, address: &Address, want: &Record) -> Result<(), CloudError> {
