@@ -25,6 +25,29 @@ def allow_dated_images() -> None:
     amis.parse_timestamp = lambda value: value if isinstance(value, datetime) else parse(value)
 
 
+def let_records_come_back():
+    """The emulator refuses a record that was made before in the same words, though
+    it is gone by now, and takes one that is there in others. AWS goes by what is
+    there."""
+    from moto.route53.exceptions import ResourceRecordAlreadyExists
+    from moto.route53.models import Route53Backend
+
+    change = Route53Backend.change_resource_record_sets
+
+    def by_what_is_there(self, zoneid, change_list):
+        zone = self.get_hosted_zone(zoneid)
+        there = {(one.name.rstrip("."), one.type) for one in zone.rrsets}
+        for one in change_list:
+            name, kind = one["ResourceRecordSet"]["Name"].rstrip("."), one["ResourceRecordSet"]["Type"]
+            if one["Action"] == "CREATE" and (name, kind) in there:
+                raise ResourceRecordAlreadyExists(name=f"{name}.", _type=kind)
+            while one["Action"] == "CREATE" and one in zone.rr_changes:
+                zone.rr_changes.remove(one)
+        return change(self, zoneid, change_list)
+
+    Route53Backend.change_resource_record_sets = by_what_is_there
+
+
 #: Where `tags_by_id` is switched: `POST /lyceum/tags/search` and `…/index`.
 TAGS = "/lyceum/tags/"
 
@@ -69,6 +92,7 @@ def switched(app, use_index):
 if __name__ == "__main__":
     threading.Thread(target=end_with_parent, daemon=True).start()
     allow_dated_images()
+    let_records_come_back()
     use_index = tags_by_id()
     from moto import server
     from wire import translated

@@ -80,6 +80,11 @@ class Program:
 
     def inventory(self):
         found = inventory.comparable(cloud.read(self.backdoor, [REGION]))
+        for template in found[REGION]["launch-template"]:
+            # A template's own tags, which the emulator keeps in its first version.
+            content = template["content"]
+            tagged = content.get("TagSpecifications", [])
+            content["TagSpecifications"] = [one for one in tagged if one["ResourceType"] != "launch-template"]
         for instance in found[REGION]["instance"]:
             instance["tags"] = {key: value for key, value in instance["tags"].items() if key not in TEMPLATE}
         return found
@@ -97,8 +102,8 @@ def check(case, program, account, before):
         program.apply()
         same(mutated, program.inventory(), "apply touched what it must leave alone")
         CHECKS[case.expect](case, *program.plan())
-        if case.undo:
-            case.undo(account)
+    if case.undo:
+        case.undo(account)
     if not case.last:
         settled(program)
         same(before, program.inventory(), "the account is not as it was")
@@ -160,9 +165,17 @@ def same(before, after, what):
     if before == after:
         return
     lines = [set(lines_of(side)) for side in (before, after)]
-    gone = [f"- {line}" for line in sorted(lines[0] - lines[1])]
-    come = [f"+ {line}" for line in sorted(lines[1] - lines[0])]
-    raise Wrong("\n".join([what, *gone, *come]))
+    gone, come = sorted(lines[0] - lines[1]), sorted(lines[1] - lines[0])
+    if len(gone) == len(come):
+        raise Wrong("\n".join([what, *(differing(*pair) for pair in zip(gone, come))]))
+    raise Wrong("\n".join([what, *(f"- {line}" for line in gone), *(f"+ {line}" for line in come)]))
+
+
+def differing(before, after):
+    """Two lines from where they begin to differ."""
+    start = next((at for at, (a, b) in enumerate(zip(before, after)) if a != b), 0)
+    head, start = before[:100], max(start - 60, 0)
+    return f"{head} …\n- … {before[start : start + 300]}\n+ … {after[start : start + 300]}"
 
 
 def lines_of(found):
