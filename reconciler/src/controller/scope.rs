@@ -170,11 +170,12 @@ fn planned<C>(
     (commit, manifests): (&Commit, &Manifests),
     observed: &ObservedState,
 ) -> Plan {
-    let inputs = Inputs::new(manifests, shared.options.agent.as_ref(), observed);
+    let agent = shared.options.agent.as_ref();
+    let inputs = Inputs::new(manifests, agent, observed);
     let context = PlanContext {
         now: now(),
         policy: Policy { declares_nothing: commit.manifests.declared_nothing, ..commit.policy() },
-        applied: shared.history.desired(observed, manifests, &shared.site),
+        applied: shared.history.desired(observed, (manifests, agent), &shared.site),
         only: Some([scope.to_string()].into()),
     };
     plan(&desired(manifests, &shared.site, &inputs), observed, &context)
