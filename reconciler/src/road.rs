@@ -114,10 +114,11 @@ impl<C: Cloud> Road<C> {
         crate::pointers::read(&self.cloud, whose, self.agent.as_ref(), &mut observed).await;
         let inputs = Inputs::new(manifests, self.agent.as_ref(), &observed);
         let desired = desired(manifests, &self.site, &inputs);
+        let now_given = (manifests, self.agent.as_ref());
         let context = PlanContext {
             now: now(),
             policy: self.policy(),
-            applied: self.history.desired(&observed, manifests, &self.site),
+            applied: self.history.desired(&observed, now_given, &self.site),
             only: self.only(&desired, &observed, must_be_known)?,
         };
         let plan = plan(&desired, &observed, &context);

@@ -139,3 +139,36 @@ async fn a_lost_answer_makes_nothing_twice() {
     assert_eq!(addresses.len(), objects.len());
     service.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_refused_is_tried_ever_more_rarely_while_the_rest_is_kept() {
+    let service = Service::begin(&[("geo", GEO)], |cloud| {
+        cloud.refuse("create geo/alarm/", Class::Denied);
+    });
+    service.until(|cloud| max(cloud) == 10).await;
+    let group = Address::new("geo", "scaling-group", "workers");
+    let drift = |object: &mut lyceum_core::observed::Object| {
+        if let Body::ScalingGroup(group) = &mut object.body {
+            group.max = 99;
+        }
+    };
+    let begun = Instant::now();
+    for _ in 0..5 {
+        service.cloud.tamper(&group, drift);
+        service.until(|cloud| max(cloud) == 10).await;
+    }
+    // Repaired at each interval of 0.4 s; tried after one, two, four, … of them.
+    let alarm = "create geo/alarm/hub-cpu";
+    let tries = service.cloud.log().iter().filter(|call| call.starts_with(alarm)).count();
+    let most = 2 + (begun.elapsed().as_secs_f64() / 0.4 + 2.0).log2() as usize;
+    assert!(
+        (1..=most).contains(&tries),
+        "{tries} tries, at most {most}: {:?}",
+        service.cloud.log()
+    );
+    service.cloud.relent();
+    let more = format!("{GEO}\n  workers: {{max: 12}}");
+    service.commits.send_replace(commit(&[("geo", &more)]));
+    service.until(|cloud| applied(cloud, "geo")).await;
+    service.stop().await;
+}

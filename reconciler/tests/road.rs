@@ -216,6 +216,34 @@ async fn what_passes_by_itself_is_tried_again_and_what_does_not_is_not() {
     assert_eq!(cloud.log().iter().filter(|call| *call == denied).count(), 1, "{denied}");
 }
 
+#[tokio::test]
+async fn what_stops_the_hub_in_vain_is_done_once_in_an_apply() {
+    let (repository, cloud) = (repository(&[GEO]), FakeCloud::new(&site()));
+    applied(&repository, &cloud).await;
+    let hub: Address = "geo-101/instance/hub".parse().unwrap();
+    let id = cloud.objects().into_values().find(|object| object.address == hub).unwrap().id;
+    let larger = example(&[("geo-101", &format!("{}\n  hub: {{instanceType: t3.large}}", GEO.1))]);
+    let text = std::str::from_utf8(&larger.files["clusters/geo-101/cluster.yaml"]).unwrap();
+    repository.write("clusters/geo-101/cluster.yaml", text);
+    repository.write(
+        "consents.yaml",
+        &format!(
+            "apiVersion: lyceum/v1\nkind: Consents\nconsents:\n  \
+             - {{address: {hub}, id: {id}, to: restart, reason: Sunday}}\n"
+        ),
+    );
+    repository.commit("a larger hub");
+    let road = road(&repository, &cloud, Wanted::default());
+    let first = road.look().await.unwrap();
+    let before = cloud.log().len();
+    // As where there is no capacity for the type: it would pass some time.
+    cloud.refuse("update geo-101/instance/hub", Class::NotYet);
+    let done = run(&road, first, &Silent).await;
+    assert_eq!(done.report.failures().count(), 1);
+    let tries = cloud.log()[before..].iter().filter(|call| call.contains("instance/hub")).count();
+    assert_eq!(tries, 1, "{:?}", cloud.log());
+}
+
 /// Takes something away while other things are carried out.
 struct Thief<'a> {
     cloud: &'a FakeCloud,

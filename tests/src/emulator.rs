@@ -77,6 +77,13 @@ impl Emulator {
         post(self.address, "/moto-api/reset").with_context(|| self.log())
     }
 
+    /// Whether it finds an object's tags by its id, as it does from its start
+    /// (`tests/emulator.py`), or by searching all there are, as it would.
+    pub fn find_tags_by_id(&self, on: bool) -> Result<()> {
+        let way = if on { "index" } else { "search" };
+        post(self.address, &format!("/lyceum/tags/{way}")).with_context(|| self.log())
+    }
+
     /// The end of what it wrote, for a failed test.
     pub fn log(&self) -> String {
         tail(self.folder.path())

@@ -16,8 +16,8 @@ pub struct Scope {
     pub regions: BTreeSet<String>,
     /// Region to the images wanted there (the manifest's `os`, or `ami-…`).
     pub images: BTreeMap<String, BTreeSet<String>>,
-    /// The clusters' public host names; their zones are read.
-    pub domains: BTreeSet<String>,
+    /// Cluster to its public host name; their zones are read.
+    pub domains: BTreeMap<String, String>,
     /// Region to the names of the operator's secrets, whose existence alone is
     /// looked up.
     pub secrets: BTreeMap<String, BTreeSet<String>>,

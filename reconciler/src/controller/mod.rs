@@ -9,6 +9,7 @@
 
 mod commit;
 mod look;
+mod refused;
 mod scope;
 mod serve;
 

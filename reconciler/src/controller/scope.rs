@@ -12,6 +12,7 @@ use lyceum_core::report::{Next, Outcome, Report};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
+use super::refused::Refused;
 use super::{Commit, Shared};
 use crate::applied::{Recorded, in_full, record};
 use crate::execute::{self, Progress, execute};
@@ -30,6 +31,7 @@ pub(crate) async fn run<C: Cloud + 'static>(
 ) {
     let mut since = Instant::now();
     let mut tries: u32 = 0;
+    let mut refused = Refused::default();
     let mut progress = shared.progress.subscribe();
     while !*end.borrow() {
         let commit = commits.borrow_and_update().clone();
@@ -37,7 +39,7 @@ pub(crate) async fn run<C: Cloud + 'static>(
         let region = declared.as_ref().map_or(found_in.as_str(), |(_, region)| region);
         let task = Task { scope: &scope, region, declared: declared.is_some(), since };
         let pass = tokio::select! {
-            pass = pass(&shared, &task, &commit, stop(&commits, &end)) => pass,
+            pass = pass(&shared, &task, (&commit, &mut refused), stop(&commits, &end)) => pass,
             // Looking and planning change nothing: they may be left at once.
             // What executes is asked to stop, and `pass` ends by itself.
             () = ended_while_idle(end.clone()) => return,
@@ -60,7 +62,10 @@ pub(crate) async fn run<C: Cloud + 'static>(
         }
         tokio::select! {
             () = sleep(wait) => {}
-            _ = commits.changed() => (tries, newer) = (0, true),
+            _ = commits.changed() => {
+                (tries, newer) = (0, true);
+                refused.try_again();
+            }
             _ = progress.changed(), if pass.waits => {}
             _ = end.wait_for(|end| *end) => return,
         }
@@ -97,7 +102,7 @@ struct Pass {
 async fn pass<C: Cloud>(
     shared: &Shared<C>,
     task: &Task<'_>,
-    commit: &Commit,
+    (commit, refused): (&Commit, &mut Refused),
     stop: watch::Receiver<bool>,
 ) -> Pass {
     let scope = task.scope;
@@ -112,8 +117,7 @@ async fn pass<C: Cloud>(
     let plan = planned(shared, scope, (commit, &manifests), &observed);
     let there = observed.objects.iter().any(|object| object.address.scope() == scope);
     say(scope, &plan);
-    let options = execute::Options { parallel: commit.parallel(), stop: stop.clone() };
-    let report = execute(&plan, &observed, &*shared.cloud, &options, &Log).await;
+    let report = done(shared, (&plan, &observed), (commit, refused), stop.clone()).await;
     if report.outcomes.is_empty() && !*stop.borrow() {
         if let Some(full) = in_full(&plan, scope, &commit.revision) {
             settle(shared, (scope, commit), &observed, &full).await;
@@ -136,6 +140,28 @@ async fn pass<C: Cloud>(
     }
 }
 
+/// Executes a plan but for what was refused lately; that is failed still.
+async fn done<C: Cloud>(
+    shared: &Shared<C>,
+    (plan, observed): (&Plan, &ObservedState),
+    (commit, refused): (&Commit, &mut Refused),
+    stop: watch::Receiver<bool>,
+) -> Report {
+    let consents = &commit.manifests.consents;
+    let changes: Vec<Change> = plan.changes().cloned().collect();
+    let held = refused.held(&changes, consents, Instant::now());
+    let options = execute::Options {
+        parallel: commit.parallel(),
+        stop,
+        held: held.keys().cloned().collect(),
+    };
+    let mut report = execute(plan, observed, &*shared.cloud, &options, &Log).await;
+    let timing = (shared.options.interval, Instant::now());
+    refused.learn((&changes, &report), consents, timing);
+    report.outcomes.extend(held.into_iter().map(|(address, it)| (address, Outcome::Failed(it))));
+    report
+}
+
 fn again(report: &Report) -> Next {
     match report.next() {
         Next::Settled => Next::Retry,
@@ -149,11 +175,12 @@ fn planned<C>(
     (commit, manifests): (&Commit, &Manifests),
     observed: &ObservedState,
 ) -> Plan {
-    let inputs = Inputs::new(manifests, shared.options.agent.as_ref(), observed);
+    let agent = shared.options.agent.as_ref();
+    let inputs = Inputs::new(manifests, agent, observed);
     let context = PlanContext {
         now: now(),
         policy: Policy { declares_nothing: commit.manifests.declared_nothing, ..commit.policy() },
-        applied: shared.history.desired(observed, manifests, &shared.site),
+        applied: shared.history.desired(observed, (manifests, agent), &shared.site),
         only: Some([scope.to_string()].into()),
     };
     plan(&desired(manifests, &shared.site, &inputs), observed, &context)

@@ -23,7 +23,7 @@ class Case:
     that is taken away. `along` are the addresses that drift with it; what only
     follows another change need not be named. `blocks` is an attribute of the same
     object whose change waits for consent meanwhile. `undo` puts back what the program
-    must not. A case that nobody can put back comes `last`.
+    must not, after it has done what it must. A case that nobody can put back comes `last`.
     """
 
     address: str

@@ -207,7 +207,7 @@ CASES = [
     Case(BUCKET, "tags", "renamed", bucket_tags(lambda pairs: pairs.update(Name="somebody's"))),
     Case(BUCKET, "tags", "its protection removed", bucket_tags(lambda pairs: pairs.pop("lyceum:protect"))),
     gone(BUCKET, "deleted with all it held", delete_bucket, along=(OBJECT, OBJECT.replace("geo-101", "stats-200"))),
-    Case(OBJECT, "size", "overwritten", overwrite_object, action="replace"),
+    Case(OBJECT, "size", "overwritten", overwrite_object),
     gone(OBJECT, "deleted", delete_object),
     Case(FACTS, "value", "overwritten", put("/lyceum/geo-101/facts", '{"hub": "192.0.2.1"}')),
     Case(FACTS, "secure", "made anew as a secret", make_secret, action="replace"),

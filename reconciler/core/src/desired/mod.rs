@@ -132,7 +132,8 @@ pub fn scope(manifests: &Manifests) -> Scope {
         let spec = &declared.cluster.spec;
         scope.regions.insert(spec.region.clone());
         scope.images.entry(spec.region.clone()).or_default().insert(image_wanted(spec));
-        scope.domains.extend(spec.domain.clone());
+        let name = &declared.cluster.metadata.name;
+        scope.domains.extend(spec.domain.clone().map(|domain| (name.clone(), domain)));
         scope.secrets.entry(spec.region.clone()).or_default().extend(secrets(spec));
     }
     scope

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::address::Address;
 use crate::desired::Resource;
+use crate::kind::Rule;
 use crate::observed::{Gap, Object};
 
 /// What would make AWS match the manifests, by cluster and `@region`.
@@ -67,6 +68,23 @@ pub struct Change {
     /// What is there.
     #[serde(skip)]
     pub object: Option<Object>,
+}
+
+impl Change {
+    /// Whether it ends what people do on a machine that is there: stops it, or
+    /// takes it away.
+    pub fn disrupts(&self) -> bool {
+        let Some(facts) = self.object.as_ref().map(Object::facts) else { return false };
+        let stops = |change: &AttributeChange| {
+            let name = change.path.split(['.', '[']).next().unwrap_or_default();
+            facts.rule(name) == Rule::Restart
+        };
+        match self.action {
+            Action::Create => false,
+            Action::Update => self.attributes.iter().any(stops),
+            Action::Replace | Action::Delete => facts.disrupts,
+        }
+    }
 }
 
 /// What is done to an object.
@@ -148,13 +166,24 @@ pub struct Blocked {
 }
 
 impl Blocked {
+    /// As `to` in a consent says it.
+    fn deed(&self) -> Option<&'static str> {
+        match self.action {
+            Action::Create => None,
+            Action::Update => Some("restart"),
+            Action::Replace => Some("replace"),
+            Action::Delete => Some("delete"),
+        }
+    }
+
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         let id = self.id.as_deref().filter(|_| self.consent)?;
         Some(format!(
-            "to consent, add to consents.yaml: {{address: {}, id: {}, reason: \"…\"}}",
+            "to consent, add to consents.yaml: {{address: {}, id: {}, to: {}, reason: \"…\"}}",
             Value::from(self.address.as_str()),
-            Value::from(id)
+            Value::from(id),
+            self.deed()?
         ))
     }
 }

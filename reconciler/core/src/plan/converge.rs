@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::address::{Address, Ref, refs_in_value, resolve};
 use crate::desired::Resource;
 use crate::kind::{Body, Kind, Rule, SigningKey};
+use crate::manifest::repository::Deed;
 use crate::observed::{Gap, Object};
 
 use super::change::{Action, AttributeChange, Blocked, Change, Reason};
@@ -173,7 +174,7 @@ impl<'a> Draft<'a> {
         };
         if replace {
             self.learn(&object.address, Known::Coming);
-            let consented = self.consented(object);
+            let consented = self.consented(Deed::Replace, object);
             self.remove(change, consented);
         } else {
             self.learn(&object.address, Known::Changing(object));
@@ -211,7 +212,7 @@ impl<'a> Draft<'a> {
             names.join(", ")
         };
         if worst == Effect::Replace {
-            let cause = if guarded(object) && !self.consented(object) {
+            let cause = if guarded(object) && !self.consented(Deed::Replace, object) {
                 Some((format!("a change of {} replaces it", paths(Effect::Replace)), true))
             } else {
                 self.guarded_dependent(resource).map(|dependent| {
@@ -226,7 +227,7 @@ impl<'a> Draft<'a> {
         }
         let stops = found.iter().any(|(difference, _)| difference.effect == Effect::Restart);
         let replaces = found.iter().any(|(difference, _)| difference.effect == Effect::Replace);
-        if stops && !replaces && !self.consented(object) {
+        if stops && !replaces && !self.consented(Deed::Restart, object) {
             let names: Vec<_> = found
                 .iter()
                 .filter(|(difference, _)| difference.effect == Effect::Restart)
@@ -264,7 +265,7 @@ impl<'a> Draft<'a> {
         for dependent in dependents {
             if let Some(object) = self.index.kept(&dependent.address)
                 && guarded(object)
-                && !self.consented(object)
+                && !self.consented(Deed::Replace, object)
             {
                 return Some(object.address.to_string());
             }
@@ -275,8 +276,8 @@ impl<'a> Draft<'a> {
         None
     }
 
-    pub(crate) fn consented(&self, object: &Object) -> bool {
-        self.context.policy.consents_to(&object.address.to_string(), &object.id)
+    pub(crate) fn consented(&self, deed: Deed, object: &Object) -> bool {
+        self.context.policy.consents_to(deed, &object.address.to_string(), &object.id)
     }
 
     pub(crate) fn block(&mut self, object: &Object, action: Action, cause: String, consent: bool) {

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::desired::{Along, Resource, is_agent};
 use crate::kind::Body;
+use crate::manifest::repository::Deed;
 use crate::observed::{Gap, Object};
 use crate::site::TAG_PROTECT;
 
@@ -63,7 +64,8 @@ impl<'a> Draft<'a> {
     /// The younger of two objects of one address goes, unless somebody may miss
     /// it.
     fn remove_extras(&mut self, objects: &[&'a Object]) {
-        let missed = |object: &&&Object| self.missed(object) && !self.consented(object);
+        let missed =
+            |object: &&&Object| self.missed(object) && !self.consented(Deed::Delete, object);
         let staying: Vec<&'a Object> = objects.iter().filter(missed).copied().collect();
         let held = self.hold_unread(objects);
         let needed = needed_by(&[staying.clone(), held.clone()].concat(), objects);
@@ -77,7 +79,7 @@ impl<'a> Draft<'a> {
             } else if let Some(by) = needed.get(&named(object)) {
                 self.block(object, Action::Delete, format!("{by} stays and needs it"), false);
             } else {
-                let consented = self.consented(object);
+                let consented = self.consented(Deed::Delete, object);
                 self.remove(deletion(object, Reason::Duplicate), consented);
             }
         }
@@ -97,7 +99,7 @@ impl<'a> Draft<'a> {
         let policy = &self.context.policy;
         let id = scope_id(objects);
         let destroy = policy.destroy.contains(scope);
-        let one_by_one = objects.iter().all(|object| self.consented(object));
+        let one_by_one = objects.iter().all(|object| self.consented(Deed::Delete, object));
         if policy.declares_nothing && !destroy {
             let cause = "the repository declares no cluster at all; nothing is deleted";
             self.block_scope(scope, &id, cause.into(), false);
@@ -118,13 +120,16 @@ impl<'a> Draft<'a> {
         let policy = &self.context.policy;
         let id = scope_id(objects);
         if id != NO_ID || scope.starts_with('@') {
-            return policy.consents_to(scope, &id);
+            return policy.consents_to(Deed::Delete, scope, &id);
         }
         let elsewhere = |id: &str| {
             let mut all = self.observed.objects.iter();
             all.any(|object| object.id == id && object.address.scope() != scope)
         };
-        let mut consents = policy.consents.iter().filter(|consent| consent.address == scope);
+        let mut consents = policy
+            .consents
+            .iter()
+            .filter(|consent| consent.allows(Deed::Delete, scope, &consent.id));
         self.unread_vpc(scope, objects).is_none() && consents.any(|one| !elsewhere(&one.id))
     }
 
@@ -146,7 +151,7 @@ impl<'a> Draft<'a> {
             } else {
                 guarded(object)
             };
-            declares_nothing || (kept && !self.consented(object))
+            declares_nothing || (kept && !self.consented(Deed::Delete, object))
         };
         let staying: Vec<&'a Object> = objects.iter().filter(kept_for_itself).copied().collect();
         let held = self.hold_unread(objects);
@@ -168,7 +173,8 @@ impl<'a> Draft<'a> {
                 self.block(object, Action::Delete, format!("{by} stays and needs it"), false);
             } else {
                 // The repository can make a bundle again: none is missed.
-                let asked = whole_scope || is_bundle(object) || self.consented(object);
+                let consented = self.consented(Deed::Delete, object);
+                let asked = whole_scope || is_bundle(object) || consented;
                 self.remove(deletion(object, Reason::Undeclared), asked);
             }
         }
