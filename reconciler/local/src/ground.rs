@@ -31,8 +31,11 @@ use crate::registry::Registry;
 use crate::serving::Serving;
 use crate::storage::{self, FileSystems};
 use crate::subnet::{Subnet, create_network};
+use crate::volumes::{self, Volumes};
 
 const SERVICES_WITHIN: Duration = Duration::from_secs(60);
+/// The folder of a cloud's volumes in its own.
+const VOLUMES: &str = "volumes";
 const LONGEST_NAME: usize = 30;
 /// Where AWS has it.
 const METADATA: &str = "169.254.169.254";
@@ -71,6 +74,7 @@ pub struct Ground {
     around: Surroundings,
     metadata: Metadata,
     file_systems: FileSystems,
+    volumes: Volumes,
     registry: Registry,
     names: Mutex<BTreeMap<String, IpAddr>>,
     claim: Claim,
@@ -84,6 +88,7 @@ impl Ground {
         let image = Image::Node.ensure(&docker, place, options.report)?;
         let (network, bridge, subnet) = create_network(&docker, &claim.name, options.subnet)?;
         let file_systems = FileSystems::at(claim.folder().join("file-systems"))?;
+        let volumes = Volumes::at(claim.folder().join(VOLUMES))?;
         let serving = Serving::start()?;
         let metadata = Metadata::default();
         let host = SocketAddr::from((subnet.address(1), 0));
@@ -100,8 +105,17 @@ impl Ground {
         let container = container_name(&claim.name, "registry");
         let registry = Registry { docker, container };
         let names = Mutex::default();
-        let ground =
-            Self { serving, subnet, around, metadata, file_systems, registry, names, claim };
+        let ground = Self {
+            serving,
+            subnet,
+            around,
+            metadata,
+            file_systems,
+            volumes,
+            registry,
+            names,
+            claim,
+        };
         ground.start_services(options)?;
         Ok(ground)
     }
@@ -154,6 +168,11 @@ impl Ground {
     /// What nodes can mount.
     pub fn file_systems(&self) -> &FileSystems {
         &self.file_systems
+    }
+
+    /// What nodes can have attached.
+    pub fn volumes(&self) -> &Volumes {
+        &self.volumes
     }
 
     /// What nodes pull images from.
@@ -289,6 +308,7 @@ fn clear(docker: &Docker, place: &Place, name: &str) -> Result<(), Error> {
     let image = docker.inspect("image", &Image::Node.tag())?.map(|_| Image::Node.tag());
     on_host(docker, &no_redirect(name), image.as_deref())?;
     let folder = place.clouds().join(name);
+    volumes::detach_all(&folder.join(VOLUMES))?;
     match fs::remove_dir_all(&folder) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             Err(Error::file("remove", &folder)(error))

@@ -12,6 +12,8 @@
 mod command;
 mod daemon;
 mod docker;
+mod driver;
+mod emulator;
 mod error;
 mod forward;
 mod ground;
@@ -25,10 +27,13 @@ mod registry;
 mod serving;
 mod storage;
 mod subnet;
+mod volumes;
 
 pub use command::{Output, wait_until};
 pub use daemon::Daemon;
 pub use docker::{Docker, LABEL};
+pub use driver::{Driver, Terms};
+pub use emulator::Emulator;
 pub use error::Error;
 pub use forward::Forward;
 pub use ground::{Ground, Options, sweep};
@@ -40,3 +45,4 @@ pub use place::Place;
 pub use registry::Registry;
 pub use storage::FileSystems;
 pub use subnet::Subnet;
+pub use volumes::Volumes;

@@ -62,6 +62,8 @@ pub struct Spec {
     pub environment: BTreeMap<String, String>,
     /// Names it knows besides the cloud's.
     pub hosts: BTreeMap<String, IpAddr>,
+    /// Block devices: name in the node to device of the machine.
+    pub devices: BTreeMap<String, String>,
 }
 
 impl Spec {
@@ -74,6 +76,7 @@ impl Spec {
             memory_mib: None,
             environment: BTreeMap::new(),
             hosts: BTreeMap::new(),
+            devices: BTreeMap::new(),
         }
     }
 }
@@ -402,6 +405,9 @@ fn create(around: &Surroundings, spec: &Spec, node: &Node) -> Vec<String> {
     }
     for (name, address) in &spec.hosts {
         option("add-host", format!("{name}:{address}"));
+    }
+    for (name, device) in &spec.devices {
+        option("device", format!("{device}:{name}"));
     }
     if let Some(mib) = spec.memory_mib {
         option("memory", format!("{mib}m"));

@@ -29,10 +29,11 @@ if __name__ == "__main__":
     threading.Thread(target=end_with_parent, daemon=True).start()
     allow_dated_images()
     from moto import server
+    from cloud import with_cloud
     from wire import translated
 
     run_simple = server.run_simple
     server.run_simple = lambda host, port, app, **options: run_simple(
-        host, port, translated(app), **options
+        host, port, with_cloud(translated(app)), **options
     )
     server.main(["-H", "127.0.0.1", "-p", "0"])
