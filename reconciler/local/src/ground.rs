@@ -145,6 +145,11 @@ impl Ground {
         &self.claim.name
     }
 
+    /// The folder of what it keeps, gone with it.
+    pub fn folder(&self) -> PathBuf {
+        self.claim.folder()
+    }
+
     /// The daemon its nodes run on.
     pub fn daemon(&self) -> &Daemon {
         &self.claim.daemon

@@ -9,6 +9,7 @@
 //! May not: name AWS's SDK, or know what a cluster is. Calls block; servers run on
 //! threads of their own.
 
+mod cloud;
 mod command;
 mod daemon;
 mod docker;
@@ -29,6 +30,7 @@ mod storage;
 mod subnet;
 mod volumes;
 
+pub use cloud::{Cloud, Shelf};
 pub use command::{Output, wait_until};
 pub use daemon::Daemon;
 pub use docker::{Docker, LABEL};
