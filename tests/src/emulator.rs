@@ -1,99 +1,63 @@
 //! The AWS emulator as a child of the test: one process, one port, one log.
 //!
-//! It listens on a port the system chooses, is ready when it answers, and ends
-//! with this value, or with this process, however that ends. May not: be shared
-//! by two tests at once, since `reset` empties it.
+//! It ends with this value, or with this process, however that ends. May not: be
+//! shared by two tests at once, since `reset` empties it.
 
-use std::fs::{self, File};
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::os::unix::process::CommandExt;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
-use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use tempfile::TempDir;
 
-const READY_WITHIN: Duration = Duration::from_secs(60);
-const ANSWER_WITHIN: Duration = Duration::from_secs(20);
-const LOG_SHOWN: usize = 8_000;
-
 /// A running emulator.
 #[derive(Debug)]
 pub struct Emulator {
-    address: SocketAddr,
-    child: Child,
-    /// The emulator ends when this closes.
-    _lifeline: Option<ChildStdin>,
-    folder: TempDir,
+    own: lyceum_local::Emulator,
+    _folder: TempDir,
 }
 
 impl Emulator {
     /// Starts one and waits until it answers.
     pub fn start() -> Result<Self> {
         let folder = TempDir::new()?;
-        let log = File::create(folder.path().join("log"))?;
-        let mut child = Command::new(python()?)
-            .arg(in_tests("emulator.py"))
-            .env("MOTO_AMIS_PATH", in_tests("images.json"))
-            .env("PYTHONUNBUFFERED", "1")
-            // Ctrl-C is for this process, which lets others finish with the
-            // emulator still there.
-            .process_group(0)
-            .stdin(Stdio::piped())
-            .stdout(log.try_clone()?)
-            .stderr(log)
-            .spawn()
-            .context("the emulator does not start")?;
-        let lifeline = child.stdin.take();
-        match wait_until_ready(&mut child, folder.path()) {
-            Ok(address) => Ok(Self { address, child, _lifeline: lifeline, folder }),
-            Err(error) => {
-                let _ = child.kill();
-                let _ = child.wait();
-                Err(error.context(tail(folder.path())))
-            }
-        }
+        let own = lyceum_local::Emulator::start(&python()?, folder.path())?;
+        Ok(Self { own, _folder: folder })
     }
 
     /// Its process id.
     pub fn id(&self) -> u32 {
-        self.child.id()
+        self.own.id()
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.own.address()
     }
 
     /// `http://127.0.0.1:<port>`.
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        self.own.url()
     }
 
     /// Empties it: every account, every region.
     pub fn reset(&self) -> Result<()> {
-        post(self.address, "/moto-api/reset").with_context(|| self.log())
+        self.own.reset().with_context(|| self.log())
     }
 
     /// Whether it finds an object's tags by its id, as it does from its start
-    /// (`tests/emulator.py`), or by searching all there are, as it would.
+    /// on, or searches all tags there are, as the emulator itself would.
     pub fn find_tags_by_id(&self, on: bool) -> Result<()> {
-        let way = if on { "index" } else { "search" };
-        post(self.address, &format!("/lyceum/tags/{way}")).with_context(|| self.log())
+        self.own.find_tags_by_id(on).with_context(|| self.log())
     }
 
     /// The end of what it wrote, for a failed test.
     pub fn log(&self) -> String {
-        tail(self.folder.path())
+        self.own.log()
     }
 }
 
 impl Drop for Emulator {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
         if std::thread::panicking() {
             eprintln!("{}", self.log());
         }

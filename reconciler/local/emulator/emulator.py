@@ -95,10 +95,11 @@ if __name__ == "__main__":
     let_records_come_back()
     use_index = tags_by_id()
     from moto import server
+    from cloud import with_cloud
     from wire import translated
 
     run_simple = server.run_simple
     server.run_simple = lambda host, port, app, **options: run_simple(
-        host, port, switched(translated(app), use_index), **options
+        host, port, with_cloud(switched(translated(app), use_index)), **options
     )
     server.main(["-H", "127.0.0.1", "-p", "0"])
