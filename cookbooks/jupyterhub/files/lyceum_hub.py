@@ -107,7 +107,6 @@ def _spawner(c, settings, places):
     spawner.use_internal_ip = True
     spawner.port = 8888
     spawner.pull_policy = "skip"
-    spawner.remove = True
     spawner.mem_limit = limits["memory"]
     spawner.cpu_limit = float(limits["cpu"])
     memory = _bytes(limits["memory"]) * attributes["memoryGuaranteePercent"] // 100

@@ -130,6 +130,18 @@ def newest(tasks):
     return max(tasks, key=lambda task: task.get("CreatedAt", ""), default=None)
 
 
+def describe(status):
+    """Where a starting task is, for the user."""
+    state = status["State"]
+    if status.get("Err"):
+        return explain(status)
+    if state in ("new", "pending"):
+        return "Waiting for a place on a worker"
+    if state in ("assigned", "accepted", "preparing"):
+        return "A worker prepares the server"
+    return "The server starts" if state in ALIVE else explain(status)
+
+
 def explain(status):
     """Why a task waits or failed, for the user."""
     text = status.get("Err") or status.get("Message") or status.get("State", "")
@@ -297,7 +309,7 @@ class LyceumSpawner(SwarmSpawner):
                 if status["State"] == "running":
                     self._say("The server runs; waiting for it to answer")
                     return
-                self._say(f"{status['State']}: {explain(status)}")
+                self._say(describe(status))
             # The swarm tries again by itself; when it does no longer, the last
             # task says why.
             without = without + LOOK_EVERY if tasks and not self._alive(tasks) else 0.0

@@ -8,6 +8,7 @@ take and is in no user's state is such a one.
 
 import json
 import os
+import signal
 import sys
 import time
 from urllib.request import Request, urlopen
@@ -81,4 +82,6 @@ def main():
 
 
 if __name__ == "__main__":
+    # The hub ends its services as a keyboard would.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     main()
