@@ -240,6 +240,12 @@ class Sweep(unittest.TestCase):
         removed = lyceum_sweep.sweep(self.swarm, pages.__getitem__, "geo-101", 1020)
         self.assertEqual(removed, ["jupyter-known"])
 
+    def test_a_hub_that_tells_no_states_costs_nobody_a_server(self):
+        users = [{"servers": {"": {"pending": "spawn"}}}, {"servers": {"": {"ready": True}}}]
+        with self.assertRaisesRegex(RuntimeError, "states"):
+            lyceum_sweep.sweep(self.swarm, lambda offset: users, "geo-101", 1020)
+        self.assertEqual(len(self.swarm.made), 4)
+
     def test_a_hub_that_does_not_answer_costs_nobody_a_server(self):
         def away(offset):
             raise OSError("refused")

@@ -42,7 +42,12 @@ def known_servers(ask):
         users = ask(page * PAGE)
         for user in users:
             for server in (user.get("servers") or {}).values():
-                known.add((server.get("state") or {}).get("object_name", ""))
+                name = (server.get("state") or {}).get("object_name")
+                if name:
+                    known.add(name)
+                elif not server.get("pending"):
+                    # Without states everybody's server would look like one.
+                    raise RuntimeError("the hub does not tell its servers' states")
         if len(users) < PAGE:
             return known
     raise RuntimeError("the hub has more users than can be listed")
