@@ -4,5 +4,6 @@
 // tests only.
 #![allow(clippy::unwrap_used)]
 
+mod cookbooks;
 mod manifest;
 mod planning;
