@@ -23,13 +23,15 @@ use aws_sigv4::sign::v4;
 use lyceum_core::node::host::{Answer, Cause, HostError};
 use reqwest::{Client, Method, Url};
 use serde_json::Value;
+use xmlparser::{ElementEnd, Token};
 
 use crate::http::{self, Answered, Names};
 use role::InstanceRole;
 
-/// Another place than AWS's own that all its services are at, as its tools
-/// name it.
-pub const ENDPOINT: &str = "AWS_ENDPOINT_URL";
+/// Another place than AWS's own that all its services are at, and another of
+/// the instance's metadata, as AWS's tools name them.
+const ENDPOINT: &str = "AWS_ENDPOINT_URL";
+const METADATA: &str = "AWS_EC2_METADATA_SERVICE_ENDPOINT";
 /// Time of a try of a small call.
 const CALL: Duration = Duration::from_secs(8);
 /// Tries of a call.
@@ -46,6 +48,23 @@ pub struct Aws {
     role: InstanceRole,
     region: String,
     endpoint: Option<String>,
+}
+
+/// Where AWS is, if not at its own addresses.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Endpoints {
+    /// Of all services.
+    pub services: Option<String>,
+    /// Of the instance's metadata.
+    pub metadata: Option<String>,
+}
+
+impl Endpoints {
+    /// As the environment says.
+    pub fn of_environment() -> Self {
+        let value = |name| std::env::var(name).ok().filter(|url: &String| !url.is_empty());
+        Self { services: value(ENDPOINT), metadata: value(METADATA) }
+    }
 }
 
 /// One call.
@@ -76,12 +95,12 @@ struct No {
 
 impl Aws {
     /// AWS in a region, or at another endpoint.
-    pub fn new(region: &str, endpoint: Option<String>, names: &Arc<Names>) -> Answer<Self> {
+    pub fn new(region: &str, endpoints: &Endpoints, names: &Arc<Names>) -> Answer<Self> {
         Ok(Self {
             client: http::client(names)?,
-            role: InstanceRole::new()?,
+            role: InstanceRole::at(endpoints.metadata.as_deref())?,
             region: region.into(),
-            endpoint: endpoint.map(|url| url.trim_end_matches('/').into()),
+            endpoint: endpoints.services.as_ref().map(|url| url.trim_end_matches('/').into()),
         })
     }
 
@@ -258,25 +277,19 @@ fn xml_texts(document: &str, element: &str) -> Vec<String> {
     let mut open: Option<String> = None;
     for token in xmlparser::Tokenizer::from(document) {
         match token {
-            Ok(xmlparser::Token::ElementStart { local, .. }) => {
+            Ok(Token::ElementStart { local, .. }) => {
                 open = (local.as_str() == element).then(String::new);
             }
-            Ok(xmlparser::Token::Text { text }) => {
+            Ok(Token::Text { text }) => {
                 if let Some(open) = &mut open {
                     open.push_str(text.as_str());
                 }
             }
-            Ok(xmlparser::Token::ElementEnd { .. }) => {}
+            Ok(Token::ElementEnd { end: ElementEnd::Close(..), .. }) => {
+                texts.extend(open.take().map(|text| unescaped(&text)));
+            }
             Err(_) => break,
             _ => {}
-        }
-        if let Ok(xmlparser::Token::ElementEnd {
-            end: xmlparser::ElementEnd::Close(..),
-            ..
-        }) = token
-            && let Some(text) = open.take()
-        {
-            texts.push(unescaped(&text));
         }
     }
     texts

@@ -7,13 +7,11 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use aws_credential_types::Credentials;
 use lyceum_core::node::host::{Answer, Cause, HostError};
 use reqwest::{Client, Method};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::pause;
 use crate::http::{self, Answered};
 
-/// Another place of the service, as AWS's tools name it.
-pub const ENDPOINT: &str = "AWS_EC2_METADATA_SERVICE_ENDPOINT";
 const SERVICE: &str = "http://169.254.169.254";
 /// It is on the same machine.
 const CALL: Duration = Duration::from_secs(2);
@@ -32,7 +30,7 @@ pub struct InstanceRole {
 }
 
 /// What an instance is.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Identity {
     /// `i-0123456789abcdef0`.
@@ -55,14 +53,9 @@ struct RoleCredentials {
 }
 
 impl InstanceRole {
-    /// At AWS's address, or where the environment says.
-    pub fn new() -> Answer<Self> {
-        let base = std::env::var(ENDPOINT).ok().filter(|url| !url.is_empty());
-        Self::at(base.as_deref().unwrap_or(SERVICE))
-    }
-
-    /// At an address.
-    pub fn at(base: &str) -> Answer<Self> {
+    /// At AWS's address, or at another.
+    pub fn at(base: Option<&str>) -> Answer<Self> {
+        let base = base.unwrap_or(SERVICE);
         Ok(Self {
             client: http::near_client()?,
             base: base.trim_end_matches('/').into(),

@@ -30,7 +30,7 @@ struct Table<T> {
     rows: BTreeMap<String, T>,
 }
 
-#[derive(Clone)]
+#[derive(Clone, Default)]
 struct User {
     uid: u32,
     gid: u32,
@@ -38,7 +38,7 @@ struct User {
     shell: String,
 }
 
-#[derive(Clone)]
+#[derive(Clone, Default)]
 struct Group {
     gid: u32,
     members: Vec<String>,

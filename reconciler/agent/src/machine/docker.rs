@@ -336,7 +336,8 @@ impl host::Docker for Machine {
 
     fn service_tasks(&mut self, id: &str) -> Answer<(u64, u64)> {
         let operation = format!("count the tasks of service {id}");
-        let list = self.daemon.list("/services?status=true", &json!({"id": [id]}), &operation);
+        let filters = json!({"id": [id]});
+        let list = self.daemon.list("/services?status=true", &filters, &operation);
         let services = self.docker(list)?;
         let Some(service) = services.iter().find(|service| service["ID"] == id) else {
             return Err(HostError::new(Cause::NotFound, operation, "no such service"));

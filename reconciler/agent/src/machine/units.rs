@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use lyceum_core::node::host::{self, Answer, Cause, HostError, UnitState, UnitVerb};
 use serde::de::DeserializeOwned;
 use tokio::runtime::Handle;
-use zbus::zvariant::{DynamicType, OwnedObjectPath, OwnedValue, Type};
-use zbus::{Connection, connection, fdo};
+use zbus::zvariant::{DynamicType, Type};
+use zbus::{Connection, OwnedObjectPath, OwnedVariant, connection, fdo};
 
 use super::Machine;
 use super::programs::{self, Asked};
@@ -77,12 +77,12 @@ impl Bus {
 
     async fn property<T>(&mut self, unit: &OwnedObjectPath, of: &str, name: &str) -> Answer<T>
     where
-        T: TryFrom<OwnedValue>,
+        T: TryFrom<OwnedVariant>,
     {
         let operation = format!("look at {name} of a unit");
         let target = (unit.as_str(), PROPERTIES, "Get");
         let interface = format!("org.freedesktop.systemd1.{of}");
-        let value: OwnedValue = self.call(&operation, target, &(interface, name)).await?;
+        let value: OwnedVariant = self.call(&operation, target, &(interface, name)).await?;
         let odd = |_| HostError::new(Cause::Failed, operation.clone(), "an answer of another type");
         T::try_from(value).map_err(odd)
     }
