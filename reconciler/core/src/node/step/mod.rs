@@ -18,6 +18,7 @@ use super::host::{Cause, HostError};
 
 mod content;
 mod run;
+mod spec;
 
 pub(super) use mount::is_mounted_as;
 pub(super) use run::Memory;
@@ -278,15 +279,3 @@ pub(crate) fn yes() -> bool {
 pub(crate) type Texts = BTreeMap<String, String>;
 /// An ordered set.
 pub(crate) type Names = BTreeSet<String>;
-
-macro_rules! unwritten {
-    ($($kind:ident),*) => { $(impl Step for $kind {
-        fn check(&self, _: &mut Run<'_>) -> Result<Vec<Difference>, StepError> {
-            Err(StepError::new(Cause::Failed, "unwritten"))
-        }
-        fn apply(&self, _: &mut Run<'_>) -> Result<(), StepError> {
-            Err(StepError::new(Cause::Failed, "unwritten"))
-        }
-    })* };
-}
-unwritten!(Swarm, DockerNetwork, DockerImage, DockerService, DockerContainer);

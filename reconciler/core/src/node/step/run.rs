@@ -30,7 +30,7 @@ pub struct Run<'a> {
 
 /// What one run knows already.
 #[derive(Debug, Default)]
-pub struct Memory {
+pub(in crate::node) struct Memory {
     /// Packages that any step of the plan asks for.
     packages: Vec<String>,
     installed: Option<BTreeMap<String, String>>,
