@@ -33,6 +33,11 @@ pub trait Observer {
     fn begun(&mut self, id: &str);
     /// A step ended.
     fn ended(&mut self, report: &StepReport);
+    /// Whether to end before the next step begins; what is left is not in the
+    /// reports, and what is marked stays marked.
+    fn stop(&mut self) -> bool {
+        false
+    }
 }
 
 /// Converges a node to its plan; a report for each step, in order.
@@ -60,6 +65,9 @@ pub fn converge(
         restarts: BTreeMap::new(),
     };
     for step in &plan.steps {
+        if observer.stop() {
+            return pass.reports;
+        }
         observer.begun(&step.id);
         let begun = observer.now();
         let outcome = pass.take(step);
@@ -273,6 +281,9 @@ impl<'a> Pass<'a> {
     /// Once, at the end: what changed meanwhile is all in place.
     fn restart_what_is_stale(&mut self, observer: &mut dyn Observer) {
         for (place, why) in std::mem::take(&mut self.restarts) {
+            if observer.stop() {
+                return;
+            }
             let step = &self.plan.steps[place];
             let Action::Service(service) = &step.action else { continue };
             observer.begun(&step.id);
