@@ -125,7 +125,7 @@ impl<'a> Draft<'a> {
             _ => None,
         })?;
         let id = if lost.is_empty() { "unknown".into() } else { lost };
-        let consented = self.context.policy.consents_to(&address.to_string(), &id);
+        let consented = self.context.policy.consents_to(Deed::Replace, &address.to_string(), &id);
         (!consented).then(|| Blocked {
             address: address.to_string(),
             action: Action::Create,
