@@ -15,6 +15,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use crate::command::{self, wait_until};
@@ -29,7 +30,7 @@ use crate::node::{Node, Rights, Spec, Surroundings, container_name};
 use crate::place::{Place, is_root};
 use crate::registry::Registry;
 use crate::serving::Serving;
-use crate::storage::{self, FileSystems};
+use crate::storage::{self, FileSystems, Volumes};
 use crate::subnet::{Subnet, create_network};
 
 const SERVICES_WITHIN: Duration = Duration::from_secs(60);
@@ -91,6 +92,7 @@ impl Ground {
         claim.host(&redirect(&claim.name, &bridge, port), &image)?;
         let around = Surroundings {
             rights: Rights::of(&docker, &image)?,
+            volumes: Volumes::at(claim.folder().join("volumes"))?,
             shared: shared(&claim, &file_systems),
             docker: docker.clone(),
             cloud: claim.name.clone(),
@@ -156,6 +158,11 @@ impl Ground {
         &self.file_systems
     }
 
+    /// What nodes have as disks.
+    pub fn volumes(&self) -> &Volumes {
+        &self.around.volumes
+    }
+
     /// What nodes pull images from.
     pub fn registry(&self) -> &Registry {
         &self.registry
@@ -188,16 +195,19 @@ impl Ground {
         let (names, registry) = (self.subnet.address(2), self.subnet.address(3));
         self.write("names", "")?;
         self.write("resolv.conf", &format!("nameserver {names}\noptions timeout:2 attempts:2\n"))?;
-        let at = |name: &str| self.claim.folder().join(name).display().to_string();
-        let mut words = service(&self.around, "names", names, &[(at("names"), "/names:ro")]);
-        words.extend(options.registries.iter().map(|name| format!("--address=/{name}/{registry}")));
-        self.around.docker.succeed(&words)?;
-
+        let at = self.claim.folder().join("names").display().to_string();
+        let mut resolver = service(&self.around, "names", names, &[(at, "/names:ro")]);
+        let answers = options.registries.iter().map(|name| format!("--address=/{name}/{registry}"));
+        resolver.extend(answers);
         let cache = |name: &str| self.claim.place.cache().join(name).display().to_string();
         let kept = [(cache("authority"), "/authority"), (cache("registry"), "/registry")];
-        let mut words = service(&self.around, "registry", registry, &kept);
-        words.extend(options.registries.iter().cloned());
-        self.around.docker.succeed(&words)?;
+        let mut images = service(&self.around, "registry", registry, &kept);
+        images.extend(options.registries.iter().cloned());
+        let docker = &self.around.docker;
+        thread::scope(|scope| {
+            let resolver = scope.spawn(|| docker.succeed(&resolver));
+            docker.succeed(&images).and(resolver.join().unwrap_or_else(|_| Ok(String::new())))
+        })?;
 
         for (what, address) in [("the resolver", (names, 53)), ("the registry", (registry, 443))] {
             let address = SocketAddr::from(address);

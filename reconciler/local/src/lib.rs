@@ -38,5 +38,5 @@ pub use metadata::Metadata;
 pub use node::{ENVIRONMENT, Node, Rights, Spec, container_name};
 pub use place::Place;
 pub use registry::Registry;
-pub use storage::FileSystems;
+pub use storage::{FileSystems, Volumes};
 pub use subnet::Subnet;

@@ -12,11 +12,12 @@ fn nothing_is_left_of_a_cloud_that_ends() {
     let mut cloud = Cloud::open("end");
     let name = cloud.ground.name().to_owned();
     cloud.node(&cloud.spec("node", 1));
-    let _daemon = Daemon::start(&place()).unwrap();
-    let docker = cloud.ground.daemon().docker().clone();
-    assert_eq!(left(&docker, &name).len(), 6, "{:?}", left(&docker, &name));
+    // Ours to look with when the cloud has let go of it.
+    let daemon = Daemon::start(&place()).unwrap();
+    let docker = daemon.docker();
+    assert_eq!(left(docker, &name).len(), 7, "{:?}", left(docker, &name));
     cloud.close();
-    assert_eq!(left(&docker, &name), Vec::<String>::new());
+    assert_eq!(left(docker, &name), Vec::<String>::new());
 }
 
 #[test]
@@ -30,7 +31,7 @@ fn a_name_is_one_clouds_alone() {
 
 #[test]
 fn what_a_crash_leaves_is_removed_by_the_next() {
-    let name = format!("crash-{}", std::process::id());
+    let name = format!("crashed-{}", std::process::id());
     let mut other = example(&name);
     let daemon = Daemon::start(&place()).unwrap();
     let docker = daemon.docker();
@@ -39,7 +40,7 @@ fn what_a_crash_leaves_is_removed_by_the_next() {
     other.wait().unwrap();
     assert!(!left(docker, &name).is_empty());
 
-    let cloud = Cloud::open("after-crash");
+    let cloud = Cloud::open("next");
     assert_eq!(left(docker, &name), Vec::<String>::new());
     cloud.close();
 }

@@ -89,7 +89,7 @@ fn a_full_disk_takes_nothing_and_is_emptied_again() {
     node.write("/etc/lyceum/kept", b"kept\n", "0640").unwrap();
     node.fill_disk("/etc/lyceum", 1).unwrap();
     assert_eq!(node.read("/etc/lyceum/kept").unwrap(), "kept");
-    let refused = node.run(&["sh", "-c", "echo more > /etc/lyceum/new"]).unwrap();
+    let refused = node.run(&["bash", "-c", "echo more > /etc/lyceum/new"]).unwrap();
     assert!(refused.stderr.contains("No space left"), "{refused:?}");
     node.empty_disk("/etc/lyceum").unwrap();
     node.write("/etc/lyceum/new", b"more\n", "0644").unwrap();

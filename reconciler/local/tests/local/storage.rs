@@ -60,6 +60,44 @@ fn a_mount_that_cannot_be_fails_as_nfs_does() {
     cloud.close();
 }
 
+#[test]
+fn a_volume_is_a_device_that_outlives_its_nodes() {
+    let mut cloud = Cloud::open("volume");
+    let mut spec = cloud.spec("first", 1);
+    spec.volumes.insert("/dev/sdf".to_owned(), "vol-1".to_owned());
+    assert!(cloud.ground.start_node(&spec).is_err());
+    cloud.ground.volumes().create("vol-1", 64).unwrap();
+    let mut spec = cloud.spec("second", 2);
+    spec.volumes.insert("/dev/sdf".to_owned(), "vol-1".to_owned());
+    let node = cloud.node(&spec);
+    let mount = "mkdir -p /srv/data && mount /dev/sdf /srv/data";
+    node.shell(&format!("test -b /dev/sdf && mkfs.ext4 -q /dev/sdf && {mount}")).unwrap();
+    assert_eq!(mounted(&node, "/srv/data"), "ext4 /dev/sdf");
+    node.shell("echo kept > /srv/data/file && sync").unwrap();
+    node.cut_power().unwrap();
+    node.start().unwrap();
+    node.wait_until_ready().unwrap();
+    node.shell(mount).unwrap();
+    assert_eq!(node.read("/srv/data/file").unwrap(), "kept");
+    cloud.done("written, power cut, read");
+
+    cloud.ground.remove_node(&node).unwrap();
+    let mut spec = cloud.spec("third", 3);
+    spec.volumes.insert("/dev/sdf".to_owned(), "vol-1".to_owned());
+    let node = cloud.node(&spec);
+    node.shell(mount).unwrap();
+    assert_eq!(node.read("/srv/data/file").unwrap(), "kept");
+    let name = cloud.ground.name().to_owned();
+    cloud.close();
+    // No device of this machine is held by what is gone.
+    let held = |entry: std::fs::DirEntry| {
+        let file = std::fs::read_to_string(entry.path().join("loop/backing_file"));
+        file.is_ok_and(|file| file.contains(&name))
+    };
+    let devices = std::fs::read_dir("/sys/block").unwrap().flatten();
+    assert_eq!(devices.map(held).filter(|held| *held).count(), 0);
+}
+
 /// Type and source of what is mounted at a path, as the kernel says it.
 fn mounted(node: &lyceum_local::Node, path: &str) -> String {
     let table = node.read("/proc/self/mountinfo").unwrap();
