@@ -91,7 +91,7 @@ struct Instance {
 #[derive(Clone, Debug, Deserialize)]
 struct Volume {
     id: String,
-    gib: u64,
+    gib: u32,
 }
 
 #[derive(Debug, Deserialize)]
@@ -286,8 +286,8 @@ impl Work {
         spec.environment.insert("AWS_ENDPOINT_URL".into(), self.endpoint.clone());
         spec.memory_mib = self.terms.memory_mib.get(&instance.instance_type).copied();
         for (name, volume) in &instance.volumes {
-            let device = self.ground.volumes().device(&volume.id, volume.gib)?;
-            spec.devices.insert(name.clone(), device);
+            self.ground.volumes().create(&volume.id, volume.gib.saturating_mul(1024))?;
+            spec.volumes.insert(name.clone(), volume.id.clone());
         }
         self.ground.start_node(&spec).map(drop)
     }

@@ -15,6 +15,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use crate::command::{self, wait_until};
@@ -29,13 +30,10 @@ use crate::node::{Node, Rights, Spec, Surroundings, container_name};
 use crate::place::{Place, is_root};
 use crate::registry::Registry;
 use crate::serving::Serving;
-use crate::storage::{self, FileSystems};
+use crate::storage::{self, FileSystems, Volumes};
 use crate::subnet::{Subnet, create_network};
-use crate::volumes::{self, Volumes};
 
 const SERVICES_WITHIN: Duration = Duration::from_secs(60);
-/// The folder of a cloud's volumes in its own.
-const VOLUMES: &str = "volumes";
 const LONGEST_NAME: usize = 30;
 /// Where AWS has it.
 const METADATA: &str = "169.254.169.254";
@@ -74,7 +72,6 @@ pub struct Ground {
     around: Surroundings,
     metadata: Metadata,
     file_systems: FileSystems,
-    volumes: Volumes,
     registry: Registry,
     names: Mutex<BTreeMap<String, IpAddr>>,
     claim: Claim,
@@ -88,7 +85,6 @@ impl Ground {
         let image = Image::Node.ensure(&docker, place, options.report)?;
         let (network, bridge, subnet) = create_network(&docker, &claim.name, options.subnet)?;
         let file_systems = FileSystems::at(claim.folder().join("file-systems"))?;
-        let volumes = Volumes::at(claim.folder().join(VOLUMES))?;
         let serving = Serving::start()?;
         let metadata = Metadata::default();
         let host = SocketAddr::from((subnet.address(1), 0));
@@ -96,6 +92,7 @@ impl Ground {
         claim.host(&redirect(&claim.name, &bridge, port), &image)?;
         let around = Surroundings {
             rights: Rights::of(&docker, &image)?,
+            volumes: Volumes::at(claim.folder().join("volumes"))?,
             shared: shared(&claim, &file_systems),
             docker: docker.clone(),
             cloud: claim.name.clone(),
@@ -105,17 +102,8 @@ impl Ground {
         let container = container_name(&claim.name, "registry");
         let registry = Registry { docker, container };
         let names = Mutex::default();
-        let ground = Self {
-            serving,
-            subnet,
-            around,
-            metadata,
-            file_systems,
-            volumes,
-            registry,
-            names,
-            claim,
-        };
+        let ground =
+            Self { serving, subnet, around, metadata, file_systems, registry, names, claim };
         ground.start_services(options)?;
         Ok(ground)
     }
@@ -175,9 +163,9 @@ impl Ground {
         &self.file_systems
     }
 
-    /// What nodes can have attached.
+    /// What nodes have as disks.
     pub fn volumes(&self) -> &Volumes {
-        &self.volumes
+        &self.around.volumes
     }
 
     /// What nodes pull images from.
@@ -212,16 +200,19 @@ impl Ground {
         let (names, registry) = (self.subnet.address(2), self.subnet.address(3));
         self.write("names", "")?;
         self.write("resolv.conf", &format!("nameserver {names}\noptions timeout:2 attempts:2\n"))?;
-        let at = |name: &str| self.claim.folder().join(name).display().to_string();
-        let mut words = service(&self.around, "names", names, &[(at("names"), "/names:ro")]);
-        words.extend(options.registries.iter().map(|name| format!("--address=/{name}/{registry}")));
-        self.around.docker.succeed(&words)?;
-
+        let at = self.claim.folder().join("names").display().to_string();
+        let mut resolver = service(&self.around, "names", names, &[(at, "/names:ro")]);
+        let answers = options.registries.iter().map(|name| format!("--address=/{name}/{registry}"));
+        resolver.extend(answers);
         let cache = |name: &str| self.claim.place.cache().join(name).display().to_string();
         let kept = [(cache("authority"), "/authority"), (cache("registry"), "/registry")];
-        let mut words = service(&self.around, "registry", registry, &kept);
-        words.extend(options.registries.iter().cloned());
-        self.around.docker.succeed(&words)?;
+        let mut images = service(&self.around, "registry", registry, &kept);
+        images.extend(options.registries.iter().cloned());
+        let docker = &self.around.docker;
+        thread::scope(|scope| {
+            let resolver = scope.spawn(|| docker.succeed(&resolver));
+            docker.succeed(&images).and(resolver.join().unwrap_or_else(|_| Ok(String::new())))
+        })?;
 
         for (what, address) in [("the resolver", (names, 53)), ("the registry", (registry, 443))] {
             let address = SocketAddr::from(address);
@@ -313,7 +304,6 @@ fn clear(docker: &Docker, place: &Place, name: &str) -> Result<(), Error> {
     let image = docker.inspect("image", &Image::Node.tag())?.map(|_| Image::Node.tag());
     on_host(docker, &no_redirect(name), image.as_deref())?;
     let folder = place.clouds().join(name);
-    volumes::detach_all(&folder.join(VOLUMES))?;
     match fs::remove_dir_all(&folder) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             Err(Error::file("remove", &folder)(error))

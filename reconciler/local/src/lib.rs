@@ -28,7 +28,6 @@ mod registry;
 mod serving;
 mod storage;
 mod subnet;
-mod volumes;
 
 pub use cloud::{Cloud, Shelf};
 pub use command::{Output, wait_until};
@@ -45,6 +44,5 @@ pub use metadata::Metadata;
 pub use node::{ENVIRONMENT, Node, Rights, Spec, container_name};
 pub use place::Place;
 pub use registry::Registry;
-pub use storage::FileSystems;
+pub use storage::{FileSystems, Volumes};
 pub use subnet::Subnet;
-pub use volumes::Volumes;

@@ -18,6 +18,7 @@ use crate::command::{Output, wait_until};
 use crate::docker::{Docker, LABEL, SOON};
 use crate::error::Error;
 use crate::identity::Identity;
+use crate::storage::Volumes;
 
 /// An inner Docker is there within seconds; a busy machine takes its time.
 const READY_WITHIN: Duration = Duration::from_secs(120);
@@ -60,10 +61,10 @@ pub struct Spec {
     pub memory_mib: Option<u32>,
     /// The lines of [`ENVIRONMENT`].
     pub environment: BTreeMap<String, String>,
+    /// Its volumes: the device as AWS names it, `/dev/sdf`, and the volume's id.
+    pub volumes: BTreeMap<String, String>,
     /// Names it knows besides the cloud's.
     pub hosts: BTreeMap<String, IpAddr>,
-    /// Block devices: name in the node to device of the machine.
-    pub devices: BTreeMap<String, String>,
 }
 
 impl Spec {
@@ -75,8 +76,8 @@ impl Spec {
             identity,
             memory_mib: None,
             environment: BTreeMap::new(),
+            volumes: BTreeMap::new(),
             hosts: BTreeMap::new(),
-            devices: BTreeMap::new(),
         }
     }
 }
@@ -89,6 +90,7 @@ pub(crate) struct Surroundings {
     pub(crate) image: String,
     pub(crate) network: String,
     pub(crate) rights: Rights,
+    pub(crate) volumes: Volumes,
     /// Host path, path in the node: read-only files and shared folders.
     pub(crate) shared: Vec<(String, String)>,
 }
@@ -169,7 +171,7 @@ impl Node {
         let label = format!("{LABEL}={}", around.cloud);
         let volume = node.volume();
         around.docker.succeed(&["volume", "create", "--label", &label, &volume])?;
-        around.docker.succeed(&create(around, spec, &node))?;
+        around.docker.succeed(&create(around, spec, &node)?)?;
         let environment = scratch.join(format!("environment-{}", spec.name));
         fs::write(&environment, environment_file(&spec.environment)?)
             .map_err(Error::file("write", &environment))?;
@@ -384,7 +386,7 @@ pub fn container_name(cloud: &str, node: &str) -> String {
     format!("lyceum-{cloud}-{node}")
 }
 
-fn create(around: &Surroundings, spec: &Spec, node: &Node) -> Vec<String> {
+fn create(around: &Surroundings, spec: &Spec, node: &Node) -> Result<Vec<String>, Error> {
     let mut words: Vec<String> = ["create", "--cgroupns", "private", "--stop-signal", "SIGRTMIN+3"]
         .map(str::to_owned)
         .to_vec();
@@ -403,18 +405,19 @@ fn create(around: &Surroundings, spec: &Spec, node: &Node) -> Vec<String> {
     for (from, to) in &around.shared {
         option("volume", format!("{from}:{to}"));
     }
+    for (device, volume) in &spec.volumes {
+        let (file, at) = around.volumes.attach(device, volume)?;
+        option("volume", format!("{file}:{at}"));
+    }
     for (name, address) in &spec.hosts {
         option("add-host", format!("{name}:{address}"));
-    }
-    for (name, device) in &spec.devices {
-        option("device", format!("{device}:{name}"));
     }
     if let Some(mib) = spec.memory_mib {
         option("memory", format!("{mib}m"));
         option("env", format!("LYCEUM_LOCAL_MEMORY_KIB={}", u64::from(mib) * 1_024));
     }
     words.push(around.image.clone());
-    words
+    Ok(words)
 }
 
 /// The text of an environment file, as systemd and a shell both read it.

@@ -1,5 +1,6 @@
 //! File systems that nodes share, in the place of EFS: a folder each, which the
-//! node image's `mount.nfs4` and `mount.efs` show at a path.
+//! node image's `mount.nfs4` and `mount.efs` show at a path. And volumes, in the
+//! place of EBS.
 //!
 //! How a node sees such a mount was chosen so that what verifies a mount on AWS
 //! verifies it here. A bind mount would show the host's own file system as type
@@ -93,6 +94,62 @@ impl FileSystems {
         }
         let note = self.folder.join(".access-points").join(named(point, "fsap-")?);
         fs::write(&note, format!("/{below}")).map_err(Error::file("write", &note))
+    }
+}
+
+/// The volumes of a cloud, in the place of EBS: sparse files that outlive the nodes
+/// they are attached to. A node shows one as a block device.
+#[derive(Clone, Debug)]
+pub struct Volumes {
+    folder: PathBuf,
+}
+
+impl Volumes {
+    pub(crate) fn at(folder: PathBuf) -> Result<Self, Error> {
+        fs::create_dir_all(&folder).map_err(Error::file("make", &folder))?;
+        Ok(Self { folder })
+    }
+
+    /// Makes one, empty, of this size, unless it is there.
+    pub fn create(&self, id: &str, mib: u32) -> Result<(), Error> {
+        let path = self.path(id)?;
+        if path.exists() {
+            return Ok(());
+        }
+        fs::File::create(&path)
+            .and_then(|file| file.set_len(u64::from(mib) * 1_024 * 1_024))
+            .map_err(Error::file("make", &path))
+    }
+
+    /// Removes one with what is on it.
+    pub fn remove(&self, id: &str) -> Result<(), Error> {
+        let path = self.path(id)?;
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(Error::file("remove", &path)(error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The file of a volume, and where a node's boot finds it, to show it as
+    /// `device`.
+    pub(crate) fn attach(&self, device: &str, id: &str) -> Result<(String, String), Error> {
+        let name = device.strip_prefix("/dev/").unwrap_or_default();
+        let path = self.path(id)?;
+        if name.is_empty() || !name.chars().all(|one| one.is_ascii_alphanumeric()) {
+            let value = device.to_owned();
+            return Err(Error::Invalid { what: "the device", value, why: "/dev/ and a name" });
+        }
+        if !path.exists() {
+            let value = id.to_owned();
+            return Err(Error::Invalid { what: "the volume", value, why: "one that was created" });
+        }
+        Ok((path.display().to_string(), format!("/var/lib/lyceum-local/volumes/{name}")))
+    }
+
+    fn path(&self, id: &str) -> Result<PathBuf, Error> {
+        Ok(self.folder.join(named(id, "vol-")?))
     }
 }
 
