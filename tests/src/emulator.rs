@@ -77,6 +77,15 @@ pub fn python() -> Result<PathBuf> {
     Ok(python)
 }
 
+/// The Python with the hub's own packages.
+pub fn hub_python() -> Result<PathBuf> {
+    let python = cache()?.join("hub-venv/bin/python");
+    if !python.exists() {
+        bail!("{} is missing; `make setup` makes it", python.display());
+    }
+    Ok(python)
+}
+
 /// A file of this package.
 pub fn in_tests(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
@@ -103,43 +112,4 @@ fn wait_until_ready(child: &mut Child, folder: &Path) -> Result<SocketAddr> {
         std::thread::sleep(Duration::from_millis(20));
     }
     bail!("the emulator was not ready within {READY_WITHIN:?}")
-}
-
-/// The address in `Running on http://127.0.0.1:40069`.
-fn announced(log: &str) -> Option<SocketAddr> {
-    let (_, rest) = log.split_once("Running on http://")?;
-    rest.split_once(char::is_whitespace)?.0.parse().ok()
-}
-
-fn post(address: SocketAddr, path: &str) -> Result<()> {
-    let mut stream = TcpStream::connect_timeout(&address, ANSWER_WITHIN)?;
-    stream.set_read_timeout(Some(ANSWER_WITHIN))?;
-    write!(
-        stream,
-        "POST {path} HTTP/1.1\r\nhost: {address}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
-    )?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    if !answer.starts_with("HTTP/1.1 200") {
-        bail!("{path} answered {}", answer.lines().next().unwrap_or("nothing"));
-    }
-    Ok(())
-}
-
-fn tail(folder: &Path) -> String {
-    let log = fs::read(folder.join("log")).unwrap_or_default();
-    let end = String::from_utf8_lossy(&log[log.len().saturating_sub(LOG_SHOWN)..]).into_owned();
-    format!("the emulator's log ends:\n{end}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_port_is_read_from_a_complete_line_only() {
-        assert_eq!(announced(" * Running on http://127.0.0.1:400"), None);
-        let address = announced(" * Running on http://127.0.0.1:40069\nPress").unwrap();
-        assert_eq!(address.port(), 40069);
-    }
 }

@@ -132,10 +132,10 @@ impl Drop for Emulator {
     }
 }
 
-/// The address the server announces on starting.
+/// The address in `Running on http://127.0.0.1:40069`, once the line is whole.
 fn announced(log: &str) -> Option<SocketAddr> {
     let (_, rest) = log.split_once("Running on http://")?;
-    rest.split_whitespace().next()?.trim_end_matches('/').parse().ok()
+    rest.split_once(char::is_whitespace)?.0.parse().ok()
 }
 
 /// One request; the body of an answer that says yes.
@@ -163,5 +163,17 @@ pub(crate) fn ask(address: SocketAddr, method: &str, path: &str) -> Result<Vec<u
             );
             Err(Error::Failed { what, code: None, said: said.chars().take(LOG_SHOWN).collect() })
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_port_is_read_from_a_complete_line_only() {
+        assert_eq!(announced(" * Running on http://127.0.0.1:400"), None);
+        let address = announced(" * Running on http://127.0.0.1:40069\nPress").unwrap();
+        assert_eq!(address.port(), 40069);
     }
 }
