@@ -98,18 +98,3 @@ fn cache() -> Result<PathBuf> {
     };
     Ok(base.join("lyceum"))
 }
-
-fn wait_until_ready(child: &mut Child, folder: &Path) -> Result<SocketAddr> {
-    let deadline = Instant::now() + READY_WITHIN;
-    while Instant::now() < deadline {
-        if let Some(status) = child.try_wait()? {
-            bail!("the emulator ended at once with {status}");
-        }
-        if let Some(address) = announced(&fs::read_to_string(folder.join("log"))?) {
-            // It listens before it says so; the answer proves it serves.
-            return post(address, "/moto-api/reset").map(|()| address);
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    bail!("the emulator was not ready within {READY_WITHIN:?}")
-}
