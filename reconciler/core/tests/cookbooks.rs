@@ -9,11 +9,14 @@ use base64::engine::general_purpose::STANDARD;
 use lyceum_core::manifest::cluster::{AuthType, ClusterSpec, SharedDirectory};
 use lyceum_core::manifest::role::RoleManifest;
 use lyceum_core::node::bundle::{Bundle, Role};
+use lyceum_core::node::check::{CHECK_KINDS, Probe};
 use lyceum_core::node::facts::Facts;
 use lyceum_core::node::plan::{NodePlan, node_plan};
 use lyceum_core::node::pointer::Target;
-use lyceum_core::node::step::{Action, Availability};
+use lyceum_core::node::step::{Action, Availability, STEP_KINDS};
 use serde_json::{Value, json};
+
+use crate::manifest::repository::bless_or_compare;
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../cookbooks")
@@ -322,4 +325,64 @@ fn the_certificate_is_of_an_authority_where_there_is_a_name_for_it() {
     assert!(nginx(github).contains("Strict-Transport-Security"));
     assert!(!nginx(dummy).contains("Strict-Transport-Security"));
     assert!(nginx(github).contains("server_name notebooks.example.edu;"));
+}
+
+#[test]
+fn one_version_of_docker_is_pinned_and_checked_where_it_is_said() {
+    let mut target = target(&["swarm-worker"], cluster(|_| {}));
+    let version = json!("20.10.24+dfsg1-1+deb12u1");
+    target.attributes = BTreeMap::from([(
+        "docker".to_string(),
+        BTreeMap::from([("version".to_string(), version)]),
+    )]);
+    let plan = node_plan(&bundle(), &target, &facts("debian-12", "workers")).unwrap();
+    let Action::Package(package) = &plan.steps[place(&plan, "docker/package")].action else {
+        panic!("no package")
+    };
+    assert_eq!(package.install, ["docker.io=20.10.24+dfsg1-1+deb12u1"]);
+    let check = plan.checks.iter().find(|check| check.id == "docker/docker-answers").unwrap();
+    let Probe::CommandCheck(check) = &check.probe else { panic!("no command") };
+    assert_eq!(check.run.last().unwrap(), "{{.Server.Version}}");
+    assert_eq!(check.contains.as_deref(), Some("20.10.24"));
+}
+
+#[test]
+fn the_page_on_writing_roles_names_every_role_and_kind() {
+    let readme = std::fs::read_to_string(folder().join("README.md")).unwrap();
+    for kind in STEP_KINDS.iter().chain(CHECK_KINDS) {
+        let name = format!("`{kind}`");
+        let row = readme.lines().any(|line| line.starts_with('|') && line.contains(&name));
+        assert!(row, "cookbooks/README.md does not name {name}");
+    }
+    for (name, role) in roles() {
+        let includes: Vec<String> =
+            role.spec.includes.iter().map(|role| format!("`{role}`")).collect();
+        let row = format!("| `{name}` | {} |", includes.join(", ")).replace("|  |", "| |");
+        assert!(readme.contains(&row), "cookbooks/README.md lacks {row}");
+    }
+}
+
+/// The end of docs/roles.md is made from the roles.
+#[test]
+fn the_page_for_operators_has_every_attribute_as_it_is() {
+    const ATTRIBUTES: &str = "## Attributes\n";
+    let path = folder().join("../docs/roles.md");
+    let page = std::fs::read_to_string(&path).unwrap();
+    let (before, _) = page.split_once(ATTRIBUTES).unwrap();
+    bless_or_compare(&path, &format!("{before}{ATTRIBUTES}{}", attributes()));
+}
+
+fn attributes() -> String {
+    let mut text = String::new();
+    for (name, role) in roles() {
+        if role.spec.attributes.is_empty() {
+            continue;
+        }
+        text.push_str(&format!("\n### `{name}`\n\n| Attribute | Default | |\n|---|---|---|\n"));
+        for (attribute, of) in &role.spec.attributes {
+            let default = of.default.as_ref().unwrap_or(&Value::Null);
+            text.push_str(&format!("| `{attribute}` | `{default}` | {} |\n", of.description));
+        }
+    }
+    text
 }
