@@ -5,4 +5,5 @@
 #![allow(clippy::unwrap_used)]
 
 mod manifest;
+mod node;
 mod planning;
