@@ -3,7 +3,7 @@
 mod limits;
 mod mutation;
 mod reference;
-mod repository;
+pub(crate) mod repository;
 mod samples;
 
 use lyceum_core::manifest::{self, cluster::Os};
