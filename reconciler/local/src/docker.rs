@@ -79,7 +79,7 @@ impl Docker {
     /// Whether a daemon answers.
     pub(crate) fn answers(&self) -> bool {
         let ask = ["version", "--format", "{{.Server.Os}}"];
-        self.run(&ask, b"", Duration::from_secs(10))
+        self.run(&ask, b"", Duration::from_secs(20))
             .is_ok_and(|output| output.success() && output.stdout.trim() == "linux")
     }
 
