@@ -52,6 +52,13 @@ impl Daemon {
         Ok(Self { docker: own.docker(), own: Some(own) })
     }
 
+    /// The daemon that answers, if one does; none is started, none kept.
+    pub fn find(place: &Place) -> Option<Docker> {
+        [Docker::of_environment(), own_docker(place.run())]
+            .into_iter()
+            .find(|docker| docker.answers())
+    }
+
     /// How to talk to it.
     pub fn docker(&self) -> &Docker {
         &self.docker
@@ -98,11 +105,18 @@ impl Own {
         let _turn = Lock::alone(&run.join("turn.lock"), TURN_WITHIN)?;
         let users = Lock::shared(&run.join("users.lock"))?;
         let own = Self { run, data: place.cache().join("docker"), users };
-        if !own.docker().answers() {
+        if !own.is_well() {
             own.end()?;
             own.begin()?;
         }
         Ok(own)
+    }
+
+    /// Others may depend on it: one that is only slow is given time.
+    fn is_well(&self) -> bool {
+        let docker = self.docker();
+        let answer = || Ok(docker.answers());
+        self.process().is_some() && wait_until("an answer of dockerd", READY_WITHIN, answer).is_ok()
     }
 
     /// Ends it when nobody else uses it.
@@ -115,17 +129,12 @@ impl Own {
     }
 
     fn docker(&self) -> Docker {
-        let host = format!("unix://{}", self.run.join("docker.sock").display());
-        // The client that came with the daemon understands it; one found first
-        // on the path may be too new for it.
-        let beside = Path::new("/usr/bin/docker");
-        let program = if beside.exists() { beside } else { Path::new("docker") };
-        Docker::at(host, program.to_owned())
+        own_docker(&self.run)
     }
 
     fn begin(&self) -> Result<(), Error> {
         let before = Before::look();
-        self.write("before.json", &before.text())?;
+        self.write("before", &before.text())?;
         self.write("daemon.json", "{}")?;
         let log_at = self.run.join("dockerd.log");
         let log = File::create(&log_at).map_err(Error::file("write", &log_at))?;
@@ -184,14 +193,17 @@ impl Own {
                 wait_until("the end of dockerd", ENDS_WITHIN, || Ok(self.process().is_none()))?;
             }
         }
-        if let Ok(text) = fs::read_to_string(self.run.join("before.json")) {
-            Before::of(&text).put_back();
+        // Another daemon uses the same chains and groups: then they stay.
+        if !another_daemon_runs() {
+            if let Ok(text) = fs::read_to_string(self.run.join("before")) {
+                Before::of(&text).put_back();
+            }
+            remove_empty_groups();
         }
-        for name in ["pid", "before.json", "docker.sock", "dockerd.pid", "daemon.json"] {
+        for name in ["pid", "before", "docker.sock", "dockerd.pid", "daemon.json"] {
             let _ = fs::remove_file(self.run.join(name));
         }
         let _ = fs::remove_dir_all(self.run.join("exec"));
-        remove_empty_groups();
         Ok(())
     }
 
@@ -207,6 +219,15 @@ impl Own {
         let path = self.run.join(name);
         fs::write(&path, text).map_err(Error::file("write", &path))
     }
+}
+
+fn own_docker(run: &Path) -> Docker {
+    let host = format!("unix://{}", run.join("docker.sock").display());
+    // The client that came with the daemon understands it; one found first on the
+    // path may be too new for it.
+    let beside = Path::new("/usr/bin/docker");
+    let program = if beside.exists() { beside } else { Path::new("docker") };
+    Docker::at(host, program.to_owned())
 }
 
 /// What dockerd changes on a host and leaves changed.
@@ -234,12 +255,8 @@ impl Before {
         Self { forwarding: forwarding.to_owned(), policy: policy.to_owned() }
     }
 
-    /// Best effort: each part stands alone, and what is gone is gone. Another
-    /// daemon on the host uses the same chains, so that then they stay.
+    /// Best effort: each part stands alone, and what is gone is gone.
     fn put_back(&self) {
-        if another_daemon_runs() {
-            return;
-        }
         for (program, table) in [
             ("iptables", "filter"),
             ("iptables", "nat"),
@@ -288,6 +305,7 @@ fn removals(rules: &str) -> Vec<Vec<&str>> {
 
 /// The groups dockerd made for its containers; those in use stay.
 fn remove_empty_groups() {
+    remove_empty_below(Path::new("/sys/fs/cgroup/docker"));
     let Ok(hierarchies) = fs::read_dir("/sys/fs/cgroup") else { return };
     for hierarchy in hierarchies.flatten() {
         remove_empty_below(&hierarchy.path().join("docker"));

@@ -12,7 +12,7 @@ use crate::command::{self, Output};
 use crate::error::Error;
 
 /// For what takes no time on a sane daemon.
-pub(crate) const SOON: Duration = Duration::from_secs(60);
+pub(crate) const SOON: Duration = Duration::from_secs(120);
 
 /// Marks everything a local cloud makes; its value is the cloud's name.
 pub const LABEL: &str = "org.lyceum.local";
@@ -79,7 +79,7 @@ impl Docker {
     /// Whether a daemon answers.
     pub(crate) fn answers(&self) -> bool {
         let ask = ["version", "--format", "{{.Server.Os}}"];
-        self.run(&ask, b"", Duration::from_secs(10))
+        self.run(&ask, b"", Duration::from_secs(20))
             .is_ok_and(|output| output.success() && output.stdout.trim() == "linux")
     }
 

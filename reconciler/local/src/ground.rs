@@ -83,7 +83,13 @@ impl Ground {
         let claim = Claim::take(place, &options.name)?;
         let docker = claim.docker().clone();
         let image = Image::Node.ensure(&docker, place, options.report)?;
-        let (network, bridge, subnet) = create_network(&docker, &claim.name, options.subnet)?;
+        let (rights, made) = thread::scope(|scope| {
+            let rights = scope.spawn(|| Rights::of(&docker, &image));
+            let made = create_network(&docker, &claim.name, options.subnet);
+            // A thread that failed says as little as one that was refused.
+            (rights.join().unwrap_or(Ok(Rights::Listed)), made)
+        });
+        let (network, bridge, subnet) = made?;
         let file_systems = FileSystems::at(claim.folder().join("file-systems"))?;
         let serving = Serving::start()?;
         let metadata = Metadata::default();
@@ -91,7 +97,7 @@ impl Ground {
         let port = metadata.listen(&serving, host)?.port();
         claim.host(&redirect(&claim.name, &bridge, port), &image)?;
         let around = Surroundings {
-            rights: Rights::of(&docker, &image)?,
+            rights: rights?,
             volumes: Volumes::at(claim.folder().join("volumes"))?,
             shared: shared(&claim, &file_systems),
             docker: docker.clone(),
@@ -234,8 +240,10 @@ impl Ground {
 pub fn sweep(docker: &Docker, place: &Place) -> Result<(), Error> {
     for name in known(docker, place)? {
         // Held by one that runs, or by the caller.
-        if let Some(_lock) = Lock::try_alone(&lock_path(place, &name))? {
+        let path = lock_path(place, &name);
+        if let Some(lock) = Lock::try_alone(&path)? {
             clear(docker, place, &name)?;
+            lock.remove(&path);
         }
     }
     Ok(())
@@ -249,7 +257,7 @@ struct Claim {
     place: Place,
     open: bool,
     daemon: Daemon,
-    _lock: Lock,
+    lock: Lock,
 }
 
 impl Claim {
@@ -258,8 +266,7 @@ impl Claim {
         let lock = Lock::try_alone(&lock_path(place, name))?
             .ok_or_else(|| Error::Taken { name: name.to_owned() })?;
         let daemon = Daemon::start(place)?;
-        let claim =
-            Self { name: name.to_owned(), place: place.clone(), open: true, daemon, _lock: lock };
+        let claim = Self { name: name.to_owned(), place: place.clone(), open: true, daemon, lock };
         claim.clear()?;
         sweep(claim.docker(), place)?;
         for folder in
@@ -296,6 +303,7 @@ impl Drop for Claim {
         {
             eprintln!("the local cloud {} leaves something behind: {error}", self.name);
         }
+        self.lock.remove(&lock_path(&self.place, &self.name));
     }
 }
 

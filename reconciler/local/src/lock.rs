@@ -1,6 +1,7 @@
 //! Locks that end with the process that holds them, however it ends.
 
 use std::fs::{File, TryLockError};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -23,8 +24,23 @@ impl Lock {
 
     /// None when somebody holds it.
     pub(crate) fn try_alone(path: &Path) -> Result<Option<Self>, Error> {
-        let file = open(path)?;
-        Ok(taken(file.try_lock(), path)?.then_some(Self(file)))
+        loop {
+            let file = open(path)?;
+            if !taken(file.try_lock(), path)? {
+                return Ok(None);
+            }
+            // Who held it before may have removed it since it was opened.
+            if is_at(&file, path) {
+                return Ok(Some(Self(file)));
+            }
+        }
+    }
+
+    /// Removes its file, for locks of things that are gone.
+    pub(crate) fn remove(&self, path: &Path) {
+        if is_at(&self.0, path) {
+            let _ = std::fs::remove_file(path);
+        }
     }
 
     /// Beside others who share it.
@@ -41,6 +57,12 @@ impl Lock {
     }
 }
 
+fn is_at(file: &File, path: &Path) -> bool {
+    let there = std::fs::metadata(path).map(|there| (there.dev(), there.ino()));
+    let own = file.metadata().map(|own| (own.dev(), own.ino()));
+    matches!((there, own), (Ok(there), Ok(own)) if there == own)
+}
+
 fn open(path: &Path) -> Result<File, Error> {
     File::options()
         .create(true)
@@ -55,5 +77,33 @@ fn taken(tried: Result<(), TryLockError>, path: &Path) -> Result<bool, Error> {
         Ok(()) => Ok(true),
         Err(TryLockError::WouldBlock) => Ok(false),
         Err(TryLockError::Error(source)) => Err(Error::file("lock", path)(source)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_is_held_once_and_leaves_no_file() {
+        let path = std::env::temp_dir().join(format!("lyceum-lock-{}", std::process::id()));
+        let first = Lock::try_alone(&path).unwrap().unwrap();
+        assert!(Lock::try_alone(&path).unwrap().is_none());
+        first.remove(&path);
+        let second = Lock::try_alone(&path).unwrap().unwrap();
+        first.remove(&path);
+        assert!(path.exists());
+        second.remove(&path);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn one_of_many_becomes_the_only_one_when_the_others_are_gone() {
+        let path = std::env::temp_dir().join(format!("lyceum-users-{}", std::process::id()));
+        let first = Lock::shared(&path).unwrap();
+        let second = Lock::shared(&path).unwrap();
+        assert!(!first.becomes_alone());
+        assert!(second.becomes_alone());
+        second.remove(&path);
     }
 }

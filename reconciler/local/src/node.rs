@@ -168,13 +168,14 @@ impl Node {
         scratch: &Path,
     ) -> Result<Self, Error> {
         let node = Self::named(&around.docker, &around.cloud, &spec.name);
-        let label = format!("{LABEL}={}", around.cloud);
-        let volume = node.volume();
-        around.docker.succeed(&["volume", "create", "--label", &label, &volume])?;
-        around.docker.succeed(&create(around, spec, &node)?)?;
+        let create = create(around, spec, &node)?;
         let environment = scratch.join(format!("environment-{}", spec.name));
         fs::write(&environment, environment_file(&spec.environment)?)
             .map_err(Error::file("write", &environment))?;
+        let label = format!("{LABEL}={}", around.cloud);
+        let volume = node.volume();
+        around.docker.succeed(&["volume", "create", "--label", &label, &volume])?;
+        around.docker.succeed(&create)?;
         node.copy_in(&environment, ENVIRONMENT)?;
         node.start()?;
         Ok(node)

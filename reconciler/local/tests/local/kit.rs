@@ -83,9 +83,9 @@ pub(crate) fn small_image(ground: &Ground, content: &str) -> String {
     let _gone = Gone(folder.clone());
     let docker = ground.daemon().docker();
     let script = format!(
-        "mkdir -p /r/bin && cp /bin/busybox /r/bin/ \
-         && for name in cat sh wget; do ln -s busybox /r/bin/$name; done \
-         && echo {content} > /r/content && tar -C /r -cf /out/root.tar ."
+        "mkdir /r && cd / && for file in bash cat timeout; do \
+           cp --parents -L usr/bin/$file $(ldd /usr/bin/$file | grep -o '/lib[^ ]*') /r; done \
+         && ln -s usr/bin /r/bin && echo {content} > /r/content && tar -C /r -cf /out/root.tar ."
     );
     let (image, out) = (lyceum_local::Image::Node.tag(), format!("{}:/out", folder.display()));
     docker

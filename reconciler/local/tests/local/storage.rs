@@ -63,39 +63,46 @@ fn a_mount_that_cannot_be_fails_as_nfs_does() {
 #[test]
 fn a_volume_is_a_device_that_outlives_its_nodes() {
     let mut cloud = Cloud::open("volume");
-    let mut spec = cloud.spec("first", 1);
-    spec.volumes.insert("/dev/sdf".to_owned(), "vol-1".to_owned());
-    assert!(cloud.ground.start_node(&spec).is_err());
+    // Not /dev/sdf, so that it is known among this machine's devices.
+    let device = format!("/dev/sdf{}", std::process::id());
+    let mut specs = [("first", 1), ("second", 2)].map(|(name, number)| cloud.spec(name, number));
+    for spec in &mut specs {
+        spec.volumes.insert(device.clone(), "vol-1".to_owned());
+    }
+    assert!(cloud.ground.start_node(&specs[0]).is_err(), "there is no such volume");
     cloud.ground.volumes().create("vol-1", 64).unwrap();
-    let mut spec = cloud.spec("second", 2);
-    spec.volumes.insert("/dev/sdf".to_owned(), "vol-1".to_owned());
-    let node = cloud.node(&spec);
-    let mount = "mkdir -p /srv/data && mount /dev/sdf /srv/data";
-    node.shell(&format!("test -b /dev/sdf && mkfs.ext4 -q /dev/sdf && {mount}")).unwrap();
-    assert_eq!(mounted(&node, "/srv/data"), "ext4 /dev/sdf");
+    let node = cloud.node(&specs[0]);
+    let mount = format!("mkdir -p /srv/data && mount {device} /srv/data");
+    node.shell(&format!("test -b {device} && mkfs.ext4 -q {device} && {mount}")).unwrap();
+    assert_eq!(mounted(&node, "/srv/data"), format!("ext4 {device}"));
     node.shell("echo kept > /srv/data/file && sync").unwrap();
     node.cut_power().unwrap();
+    assert_eq!(held(&device), 0);
     node.start().unwrap();
     node.wait_until_ready().unwrap();
-    node.shell(mount).unwrap();
+    node.shell(&mount).unwrap();
     assert_eq!(node.read("/srv/data/file").unwrap(), "kept");
+    assert_eq!(held(&device), 1);
     cloud.done("written, power cut, read");
 
     cloud.ground.remove_node(&node).unwrap();
-    let mut spec = cloud.spec("third", 3);
-    spec.volumes.insert("/dev/sdf".to_owned(), "vol-1".to_owned());
-    let node = cloud.node(&spec);
-    node.shell(mount).unwrap();
+    let node = cloud.node(&specs[1]);
+    node.shell(&mount).unwrap();
     assert_eq!(node.read("/srv/data/file").unwrap(), "kept");
-    let name = cloud.ground.name().to_owned();
+    assert_eq!(held(&device), 1);
     cloud.close();
-    // No device of this machine is held by what is gone.
-    let held = |entry: std::fs::DirEntry| {
-        let file = std::fs::read_to_string(entry.path().join("loop/backing_file"));
-        file.is_ok_and(|file| file.contains(&name))
-    };
-    let devices = std::fs::read_dir("/sys/block").unwrap().flatten();
-    assert_eq!(devices.map(held).filter(|held| *held).count(), 0);
+    assert_eq!(held(&device), 0);
+}
+
+/// How many loop devices of this machine show a node's device.
+fn held(device: &str) -> usize {
+    let name = device.replace("/dev/", "/volumes/");
+    std::fs::read_dir("/sys/block")
+        .unwrap()
+        .flatten()
+        .filter_map(|entry| std::fs::read_to_string(entry.path().join("loop/backing_file")).ok())
+        .filter(|file| file.trim().ends_with(&name))
+        .count()
 }
 
 /// Type and source of what is mounted at a path, as the kernel says it.
