@@ -11,8 +11,10 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # Always the whole workspace: built a package at a time, dependencies get other
 # features each time and the AWS SDK is compiled again, which takes minutes.
 WHOLE := --workspace --all-targets --locked
+# Nodes run on what the program runs on.
+NODE := $(shell uname -m)-unknown-linux-gnu
 
-.PHONY: help setup test lint deny check demo faults drift bench
+.PHONY: help setup test lint deny agent check demo faults drift bench
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z]*\):[^#]*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -36,24 +38,32 @@ else
 	@echo 'skipped: advisories (their database is fetched on GitHub Actions only)'
 endif
 
+# Static, since a node's libraries are not this machine's. It goes beside the
+# program, which looks for it there.
+agent: setup ## Build the agent that runs on nodes, beside the program
+	RUSTFLAGS='-C target-feature=+crt-static' $(CARGO) build --quiet --locked \
+		--package lyceum-agent --features program --profile agent --target $(NODE)
+	install -D -m 0755 $(TARGET)/$(NODE)/agent/lyceum-agent $(TARGET)/debug/lyceum-agent
+	install -D -m 0755 $(TARGET)/$(NODE)/agent/lyceum-agent $(TARGET)/release/lyceum-agent
+
 # The system's tests run the program beside them, so it is built first.
-check: setup
+check: setup agent
 	$(CARGO) build $(WHOLE)
 	$(CARGO) test --workspace --locked
 
-demo: setup ## Show it: converge, repair, apply a commit (ARGS=--keep stays)
+demo: setup agent ## Show it: converge, repair, apply a commit (ARGS=--keep stays)
 	@tests/demo/run $(ARGS)
 
-faults: setup ## Kill, throttle and cut off every call of an apply and a destroy
+faults: setup agent ## Kill, throttle and cut off every call of an apply and a destroy
 	$(CARGO) build --quiet $(WHOLE)
 	$(TARGET)/debug/faults $(ARGS)
 
-drift: setup ## Change every owned attribute behind its back and see it mended
+drift: setup agent ## Change every owned attribute behind its back and see it mended
 	$(CARGO) build --quiet $(WHOLE)
 	$(TARGET)/debug/drift $(ARGS)
 
 # Here alone the program is built for release, and by itself.
-bench: setup ## Print calls, time and memory for 1, 10, 30 and 100 clusters
+bench: setup agent ## Print calls, time and memory for 1, 10, 30 and 100 clusters
 	$(CARGO) build --release --locked --package lyceum
 	$(CARGO) build --release --locked --quiet --package system-tests --bin bench
 	$(TARGET)/release/bench $(ARGS)

@@ -19,48 +19,48 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
-pub const SECRET: &str = "wJalrXUtnFEMI-secret-key";
-pub const TOKEN: &str = "session-token-of-the-role";
-pub const BUCKET: &str = "lyceum-artifacts";
+pub(crate) const SECRET: &str = "wJalrXUtnFEMI-secret-key";
+pub(crate) const TOKEN: &str = "session-token-of-the-role";
+pub(crate) const BUCKET: &str = "lyceum-artifacts";
 
 /// An object.
 #[derive(Clone, Debug, Default)]
-pub struct Object {
-    pub body: Vec<u8>,
-    pub metadata: BTreeMap<String, String>,
+pub(crate) struct Object {
+    pub(crate) body: Vec<u8>,
+    pub(crate) metadata: BTreeMap<String, String>,
 }
 
 /// What the cloud is and was asked.
 #[derive(Default)]
-pub struct State {
-    pub objects: BTreeMap<String, Object>,
-    pub parameters: BTreeMap<String, String>,
+pub(crate) struct State {
+    pub(crate) objects: BTreeMap<String, Object>,
+    pub(crate) parameters: BTreeMap<String, String>,
     /// Access keys handed out, `AKIA1`, `AKIA2`, …
-    pub keys: u32,
+    pub(crate) keys: u32,
     /// Access keys that are not taken.
-    pub expired: BTreeSet<String>,
+    pub(crate) expired: BTreeSet<String>,
     /// Seconds for which handed-out keys are said to be good.
-    pub lifetime: i64,
+    pub(crate) lifetime: i64,
     /// Connections are closed without an answer.
-    pub away: bool,
+    pub(crate) away: bool,
     /// So many of the next calls answer 503.
-    pub failing: u32,
+    pub(crate) failing: u32,
     /// Objects of a page of a list.
-    pub page: usize,
+    pub(crate) page: usize,
     /// `GET /bucket/key 304`, without the metadata service.
-    pub asked: Vec<String>,
+    pub(crate) asked: Vec<String>,
     /// Bodies of the calls that are not S3's.
-    pub bodies: Vec<String>,
+    pub(crate) bodies: Vec<String>,
 }
 
-pub struct Cloud {
-    pub state: Arc<Mutex<State>>,
-    pub url: String,
-    pub runtime: Runtime,
+pub(crate) struct Cloud {
+    pub(crate) state: Arc<Mutex<State>>,
+    pub(crate) url: String,
+    pub(crate) runtime: Runtime,
 }
 
 impl Cloud {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
@@ -83,32 +83,32 @@ impl Cloud {
         Self { state, url, runtime }
     }
 
-    pub fn state(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap()
     }
 
-    pub fn endpoints(&self) -> Endpoints {
+    pub(crate) fn endpoints(&self) -> Endpoints {
         Endpoints { services: Some(self.url.clone()), metadata: Some(self.url.clone()) }
     }
 
-    pub fn aws(&self) -> Aws {
+    pub(crate) fn aws(&self) -> Aws {
         Aws::new("eu-central-1", &self.endpoints(), &Arc::new(Names::default())).unwrap()
     }
 
-    pub fn put(&self, key: &str, body: &[u8]) {
+    pub(crate) fn put(&self, key: &str, body: &[u8]) {
         let object = Object { body: body.to_vec(), metadata: BTreeMap::new() };
         self.state().objects.insert(key.into(), object);
     }
 
     /// An object as JSON.
-    pub fn json(&self, key: &str) -> Value {
+    pub(crate) fn json(&self, key: &str) -> Value {
         let state = self.state();
         let object = state.objects.get(key).unwrap_or_else(|| panic!("there is no {key}"));
         serde_json::from_slice(&object.body).unwrap()
     }
 
     /// How often something was asked that begins so.
-    pub fn count(&self, prefix: &str) -> usize {
+    pub(crate) fn count(&self, prefix: &str) -> usize {
         self.state().asked.iter().filter(|line| line.starts_with(prefix)).count()
     }
 }

@@ -17,19 +17,19 @@ use tempfile::TempDir;
 
 use crate::cloud::{Cloud, Object};
 
-pub const KEY: [u8; 32] = [7; 32];
+pub(crate) const KEY: [u8; 32] = [7; 32];
 const POINTER: &str = "clusters/geo-101/pointers/workers.json";
 const REPORT: &str = "clusters/geo-101/nodes/i-1.json";
 
 /// A cluster with one node and a role that writes one file.
-pub struct Site {
-    pub cloud: Cloud,
-    pub folder: TempDir,
-    pub sequence: u64,
+pub(crate) struct Site {
+    pub(crate) cloud: Cloud,
+    pub(crate) folder: TempDir,
+    pub(crate) sequence: u64,
 }
 
 impl Site {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let site = Self { cloud: Cloud::start(), folder: tempfile::tempdir().unwrap(), sequence: 0 };
         let facts = json!({"hub": "10.20.0.10", "fileSystem": "fs-1", "accessPoints": {}});
         let name = "/lyceum/geo-101/facts".to_string();
@@ -37,7 +37,7 @@ impl Site {
         site
     }
 
-    pub fn node(&self) -> Node {
+    pub(crate) fn node(&self) -> Node {
         let settings = Settings {
             bucket: crate::cloud::BUCKET.into(),
             cluster: "geo-101".into(),
@@ -54,16 +54,16 @@ impl Site {
     }
 
     /// The file the role writes.
-    pub fn file(&self) -> PathBuf {
+    pub(crate) fn file(&self) -> PathBuf {
         self.folder.path().join("motd")
     }
 
-    pub fn content(&self) -> String {
+    pub(crate) fn content(&self) -> String {
         std::fs::read_to_string(self.file()).unwrap_or_default()
     }
 
     /// Uploads a bundle whose role writes this text.
-    pub fn target(&self, text: &str) -> Target {
+    pub(crate) fn target(&self, text: &str) -> Target {
         let bundle = bundle(&self.file().to_string_lossy(), text);
         let packed = bundle.pack().unwrap();
         let digest = hex(&packed);
@@ -78,14 +78,14 @@ impl Site {
     }
 
     /// Writes a pointer to a target, signed.
-    pub fn point(&mut self, target: Target) -> Pointer {
+    pub(crate) fn point(&mut self, target: Target) -> Pointer {
         self.sequence += 1;
         let pointer = signed(body(target), self.sequence);
         self.write(&pointer);
         pointer
     }
 
-    pub fn write(&self, pointer: &Pointer) {
+    pub(crate) fn write(&self, pointer: &Pointer) {
         let metadata = [
             ("lyceum-sequence", pointer.sequence.to_string()),
             ("lyceum-revision", pointer.revision.clone()),
@@ -97,16 +97,16 @@ impl Site {
         self.cloud.state().objects.insert(POINTER.into(), object);
     }
 
-    pub fn report(&self) -> NodeReport {
+    pub(crate) fn report(&self) -> NodeReport {
         serde_json::from_value(self.cloud.json(REPORT)).unwrap()
     }
 }
 
-pub fn body(target: Target) -> Body {
+pub(crate) fn body(target: Target) -> Body {
     Body { cluster: "geo-101".into(), group: "workers".into(), target, ..Body::default() }
 }
 
-pub fn signed(body: Body, sequence: u64) -> Pointer {
+pub(crate) fn signed(body: Body, sequence: u64) -> Pointer {
     Pointer::signed(&KEY, body.text(), sequence, &format!("commit-{sequence}"))
 }
 

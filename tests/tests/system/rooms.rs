@@ -8,6 +8,10 @@ use serde_json::Value;
 /// What the pure half must not be able to reach.
 const NOT_PURE: &[&str] = &["tokio", "git2", "notify", "hyper", "reqwest", "aws-config"];
 
+/// What the agent must not be able to reach.
+const NOT_ON_A_NODE: &[&str] =
+    &["aws-config", "aws-lc-rs", "aws-lc-sys", "git2", "libgit2-sys", "native-tls", "notify"];
+
 #[test]
 fn the_pure_half_reaches_no_runtime_no_git_and_no_cloud() {
     let reached = Dependencies::read().of("lyceum-core");
@@ -16,6 +20,22 @@ fn the_pure_half_reaches_no_runtime_no_git_and_no_cloud() {
         .filter(|name| NOT_PURE.contains(&name.as_str()) || name.starts_with("aws-"))
         .collect();
     assert!(reached.contains("jsonschema"), "the test looks at nothing: {reached:?}");
+    assert_eq!(found, Vec::<&String>::new());
+}
+
+/// A node has no use for EC2, git or a second TLS stack, and fetches every byte
+/// of its agent.
+#[test]
+fn the_agent_reaches_no_sdk_no_git_and_no_c_of_a_tls_stack() {
+    let reached = Dependencies::read().of("lyceum-agent");
+    let unwanted = |name: &str| {
+        name.starts_with("aws-sdk-")
+            || NOT_ON_A_NODE.contains(&name)
+            || name.starts_with("openssl")
+            || name.starts_with("lyceum-") && name != "lyceum-core"
+    };
+    let found: Vec<_> = reached.iter().filter(|name| unwanted(name)).collect();
+    assert!(reached.contains("aws-sigv4"), "the test looks at nothing: {reached:?}");
     assert_eq!(found, Vec::<&String>::new());
 }
 
