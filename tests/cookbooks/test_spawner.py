@@ -165,6 +165,14 @@ class Start(Case):
         self.assertEqual(sorted(names), ["alice", "bob"])
         self.assertNotIn(left[0], self.swarm.made)
 
+    def test_another_hubs_and_another_servers_services_stay(self):
+        for hub, server in [("stats-200", ""), ("geo-101", "gpu")]:
+            labels = {"lyceum.hub": hub, "lyceum.user": "alice", "lyceum.server": server}
+            self.swarm.create_service({}, f"jupyter-{hub}-{server}", labels, {})
+        self.start(self.spawner())
+        self.assertIn("jupyter-stats-200-", self.swarm.made)
+        self.assertIn("jupyter-geo-101-gpu", self.swarm.made)
+
     def test_every_state_before_running_is_waited_for(self):
         self.swarm.path = [
             "new", "pending", "assigned", "accepted", "preparing", "ready", "starting", "running"
