@@ -48,10 +48,9 @@ fn node(plan: &NodePlan, address: &str) -> FakeHost {
     machine.sysctls.insert("kernel.osrelease".into(), "6.1.0-18".into());
     for step in &plan.steps {
         if let Action::Sysctl(sysctl) = &step.action {
-            sysctl
-                .values
-                .keys()
-                .for_each(|key| drop(machine.sysctls.entry(key.clone()).or_default()));
+            for key in sysctl.values.keys() {
+                machine.sysctls.entry(key.clone()).or_default();
+            }
         }
     }
     for (name, value) in [
