@@ -352,13 +352,25 @@ fn modules() -> Life {
     Life {
         kind: "kernel_module",
         host: bare(),
-        steps: "- {name: bridge, kernel_module: {name: br_netfilter}}",
+        steps: "
+- {name: bridge, kernel_module: {name: br_netfilter}}
+- {name: old, kernel_module: {name: no_such_module, optional: true}}",
         damages: vec![
             ("unloaded", |it| it.modules.clear()),
             ("not at boot", |it| it.take("/etc/modules-load.d/lyceum-br_netfilter.conf")),
+            ("another kernel", |it| {
+                it.sysctls.insert("kernel.osrelease".into(), "6.12".into());
+                it.put(
+                    "/etc/modules-load.d/lyceum-no_such_module.conf",
+                    FakeFile::file("# Written by Lyceum.\n# no_such_module is not in 6.1\n"),
+                );
+            }),
         ],
         holds: |it| {
+            let release = it.sysctls.get("kernel.osrelease").cloned().unwrap_or_default();
+            let tried = format!("# no_such_module is not in {release}\n");
             it.modules.contains("br_netfilter")
+                && it.text("/etc/modules-load.d/lyceum-no_such_module.conf").ends_with(&tried)
                 && it
                     .text("/etc/modules-load.d/lyceum-br_netfilter.conf")
                     .contains("br_netfilter\n")

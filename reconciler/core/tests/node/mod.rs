@@ -7,6 +7,7 @@ mod kinds;
 mod planning;
 mod properties;
 mod refusals;
+mod shipped;
 mod swarm;
 mod templates;
 
