@@ -120,7 +120,11 @@ impl FakeCloud {
 impl Cloud for FakeCloud {
     async fn observe(&self, scope: &Scope) -> ObservedState {
         let state = self.lock();
-        let objects = state.objects.values().filter(|object| self.ours(object)).cloned().collect();
+        // Where no region is named, all are looked at.
+        let (all, global) = (scope.regions.is_empty(), "global");
+        let looked_at = |region: &str| all || region == global || scope.regions.contains(region);
+        let seen = |object: &&Object| self.ours(object) && looked_at(&object.region);
+        let objects = state.objects.values().filter(seen).cloned().collect();
         ObservedState { objects, gaps: Vec::new(), surroundings: surroundings(scope) }
     }
 
