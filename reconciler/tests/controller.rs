@@ -172,3 +172,24 @@ async fn what_is_refused_is_tried_ever_more_rarely_while_the_rest_is_kept() {
     service.until(|cloud| applied(cloud, "geo")).await;
     service.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_in_a_region_that_no_manifest_names_goes_with_its_consent() {
+    const FAR: &str = "  region: eu-west-1\n  network: {cidr: 10.22.0.0/16}";
+    let service = Service::begin(&[("geo", GEO), ("far", FAR)], |_| ());
+    service.until(|cloud| applied(cloud, "far") && applied(cloud, "geo")).await;
+    let objects = service.cloud.objects().into_values();
+    let vpc = Address::new("far", "vpc", "main");
+    let id = objects.into_iter().find(|object| object.address == vpc).unwrap().id;
+    let mut without = (*commit(&[("geo", GEO)])).clone();
+    without.manifests.consents.push(lyceum_core::manifest::repository::Consent {
+        address: "far".into(),
+        id,
+        to: lyceum_core::manifest::repository::Deed::Delete,
+        reason: "term is over".into(),
+    });
+    service.commits.send_replace(Arc::new(without));
+    service.until(|cloud| !scopes_with(cloud, "instance").contains("far")).await;
+    service.until(|cloud| !scopes_with(cloud, "role").contains("far")).await;
+    service.stop().await;
+}

@@ -174,6 +174,30 @@ async fn a_cluster_asked_for_comes_with_its_region_alone() {
 }
 
 #[tokio::test]
+async fn the_last_cluster_of_a_region_is_still_seen_when_no_manifest_names_it() {
+    let (repository, cloud) = (repository(&[GEO, ABROAD]), FakeCloud::new(&site()));
+    applied(&repository, &cloud).await;
+    std::fs::remove_file(repository.path().join("clusters/far-1/cluster.yaml")).unwrap();
+    repository.commit("no longer abroad");
+    let look = road(&repository, &cloud, Wanted::default()).look().await.unwrap();
+    let blocked = &look.plan.scopes["far-1"].blocked;
+    assert_eq!(blocked.len(), 1, "{blocked:?}");
+    assert!(blocked[0].consent && blocked[0].id.as_deref() != Some("none"), "{blocked:?}");
+    let global = look.observed.objects.iter().filter(|object| object.region == "global").count();
+    let all = cloud.objects().into_values().filter(|object| object.region == "global").count();
+    assert_eq!(global, all, "nothing is seen twice");
+
+    // One that would move is left where it is.
+    let moved = example(&[("far-1", &ABROAD.1.replace("eu-west-1", "eu-west-2"))]);
+    let text = std::str::from_utf8(&moved.files["clusters/far-1/cluster.yaml"]).unwrap();
+    repository.write("clusters/far-1/cluster.yaml", text);
+    repository.commit("elsewhere");
+    let look = road(&repository, &cloud, Wanted::default()).look().await.unwrap();
+    let cause = &look.plan.scopes["far-1"].blocked[0].cause;
+    assert!(cause.contains("eu-west-1") && look.plan.scopes["far-1"].changes.is_empty(), "{cause}");
+}
+
+#[tokio::test]
 async fn destroying_one_cluster_touches_no_other() {
     let (repository, cloud) = (repository(&[GEO, BIO]), FakeCloud::new(&site()));
     applied(&repository, &cloud).await;

@@ -7,7 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::address::{Address, Ref};
 use crate::kind::{Body, Facts};
-use crate::site::{TAG_CREATED, TAG_PROTECT};
+use crate::site::{TAG_CREATED, TAG_PROTECT, TAG_REGION};
+
+/// The region of what has none: IAM, Route 53.
+const GLOBAL: &str = "global";
 
 /// One object in AWS that is ours.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -161,6 +164,22 @@ impl ObservedState {
         if let Some(object) = self.objects.iter_mut().find(same) {
             *object = whole;
         }
+    }
+
+    /// The regions in which clusters are, as what has none itself tells it.
+    pub fn told_regions(&self) -> BTreeSet<String> {
+        // A tag is anybody's to write, and a region becomes part of a host name.
+        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        let told = self.objects.iter().filter_map(|object| object.tags.get(TAG_REGION));
+        told.filter(|region| region.len() <= 32 && region.bytes().all(plain)).cloned().collect()
+    }
+
+    /// Joins what another look at the same account found: what has no region is
+    /// there already.
+    pub fn merge_region(&mut self, mut other: ObservedState) {
+        other.objects.retain(|object| object.region != GLOBAL);
+        other.gaps.retain(|gap| gap.region != GLOBAL);
+        self.merge(other);
     }
 
     /// Joins what another look (another region) found.

@@ -17,7 +17,8 @@ use super::Commit;
 
 /// How long a look may take; what has not answered by then is a gap.
 const DEADLINE: Duration = Duration::from_secs(60);
-const GLOBAL: &str = "global";
+/// The region of what has none.
+pub(super) const GLOBAL: &str = "global";
 
 /// The last look at each region. Who asks while one is under way waits for the
 /// next and shares it with all who wait.
@@ -51,11 +52,11 @@ impl Looks {
     ) -> ObservedState {
         let wanted = scope(&commit.manifests);
         let mut state = (*self.of(region).since(cloud, part(&wanted, region), since).await).clone();
-        for other in wanted.regions.iter().filter(|other| *other != region) {
-            let mut seen = (*self.of(other).last(cloud, part(&wanted, other)).await).clone();
-            seen.objects.retain(|object| object.region != GLOBAL);
-            seen.gaps.retain(|gap| gap.region != GLOBAL);
-            state.merge(seen);
+        // Clusters may be where no manifest says so any more.
+        let others = &wanted.regions | &state.told_regions();
+        for other in others.iter().filter(|other| *other != region) {
+            let seen = self.of(other).last(cloud, part(&wanted, other)).await;
+            state.merge_region((*seen).clone());
         }
         state
     }

@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 
 use lyceum_core::cloud::Cloud;
 use lyceum_core::desired::{Agent, scope as scope_of};
+use lyceum_core::observed::Object;
 use lyceum_core::site::Site;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -28,7 +29,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use crate::applied::History;
 
 pub use commit::{Commit, Commits, Follow};
-use look::Looks;
+use look::{GLOBAL, Looks};
 pub use serve::{Serve, ServeError, aws_options, serve};
 
 /// How long the end waits for calls in flight.
@@ -116,14 +117,20 @@ fn discover<C: Cloud + 'static>(
     commit: &Arc<Commit>,
     found: &mpsc::Sender<Vec<Place>>,
 ) {
-    for region in scope_of(&commit.manifests).regions {
+    let regions = Arc::new(scope_of(&commit.manifests).regions);
+    for region in regions.iter().cloned() {
         let (shared, commit, found) = (shared.clone(), commit.clone(), found.clone());
+        let regions = regions.clone();
         tokio::spawn(async move {
             let since = before(shared.options.interval);
             let seen = shared.looks.since(&*shared.cloud, &commit, &region, since).await;
-            let here = seen.objects.iter().filter(|object| object.region == region);
-            let places: BTreeSet<Place> =
-                here.map(|object| (object.address.scope().to_string(), region.clone())).collect();
+            // Of the other regions those are seen that no manifest names.
+            let told = |name: &str| name != GLOBAL && !regions.contains(name);
+            let place = |object: &Object| {
+                let here = object.region == region || told(&object.region);
+                here.then(|| (object.address.scope().to_string(), object.region.clone()))
+            };
+            let places: BTreeSet<Place> = seen.objects.iter().filter_map(place).collect();
             // When nobody listens any more the service has ended.
             found.send(places.into_iter().collect()).await.ok();
         });

@@ -147,8 +147,11 @@ impl FakeCloud {
 impl Cloud for FakeCloud {
     async fn observe(&self, scope: &Scope) -> ObservedState {
         let state = self.lock();
-        let ours = state.objects.values().filter(|object| self.ours(object));
-        let objects = ours.map(as_listed).collect();
+        // Where no region is named, all are looked at.
+        let (all, global) = (scope.regions.is_empty(), "global");
+        let looked_at = |region: &str| all || region == global || scope.regions.contains(region);
+        let seen = |object: &&Object| self.ours(object) && looked_at(&object.region);
+        let objects = state.objects.values().filter(seen).map(as_listed).collect();
         ObservedState { objects, gaps: Vec::new(), surroundings: surroundings(scope) }
     }
 

@@ -29,7 +29,7 @@ use crate::kind::{Body, Kind};
 use crate::manifest::Manifests;
 use crate::manifest::cluster::{Cluster, ClusterSpec, DriftMode};
 use crate::observed::Gap;
-use crate::site::{Site, TAG_LABEL_PREFIX, TAG_PROTECT};
+use crate::site::{Site, TAG_LABEL_PREFIX, TAG_PROTECT, TAG_REGION};
 
 pub use inputs::{Agent, Inputs};
 pub(crate) use network::SUBNET_BITS;
@@ -219,7 +219,10 @@ impl<'a> Draft<'a> {
     /// Adds a resource of IAM or Route 53.
     pub(crate) fn add_global<K: Kind + Into<Body>>(&mut self, name: &str, body: K) {
         self.add(name, body);
-        self.change::<K>(name, |resource| resource.region = "global".into());
+        self.change::<K>(name, |resource| {
+            let region = std::mem::replace(&mut resource.region, "global".into());
+            resource.tags.insert(TAG_REGION.into(), region);
+        });
     }
 
     /// Changes a resource that was added.

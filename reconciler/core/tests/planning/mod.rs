@@ -761,7 +761,7 @@ fn a_hint_is_a_line_of_yaml() {
     let (_, plan) = look(&cloud, &manifests(&[("bio", BIO)]), &site(), &context());
     let hint = plan.scopes["geo"].blocked[0].hint().unwrap();
     let id = object(&cloud, "geo/vpc/main").id;
-    let line = format!("{{address: \"geo\", id: \"{id}\", reason: \"…\"}}");
+    let line = format!("{{address: \"geo\", id: \"{id}\", to: delete, reason: \"…\"}}");
     assert_eq!(hint, format!("to consent, add to consents.yaml: {line}"));
 }
 
