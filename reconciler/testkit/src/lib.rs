@@ -1,9 +1,15 @@
-//! Development only: a stateful cloud in memory, and builders.
+//! Development only: a stateful cloud and a stateful machine in memory, and
+//! builders.
 
 mod builders;
 mod cloud;
 mod drive;
+mod host;
 
 pub use builders::{example, manifests, site};
 pub use cloud::{FakeCloud, Fault, When};
 pub use drive::{carry_out, look, now, read_pointers, settle};
+pub use host::{
+    Behaviour, FakeDocker, FakeFile, FakeHost, FakeMount, FakePackage, FakeSwarm, FakeUnit,
+    Machine, Strike, Watching,
+};

@@ -3,6 +3,8 @@
 //!
 //! Invariant: a check changes nothing and ends within its time.
 
+mod look;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

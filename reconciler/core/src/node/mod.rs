@@ -5,7 +5,7 @@
 //! May not: touch the machine but through [`host::Host`], or look at a clock.
 //!
 //! In order: [`bundle`] and [`pointer`] say what reaches a node, [`facts`] what
-//! it knows of itself, `template` and [`plan`] make steps of roles, [`step`]
+//! it knows of itself, [`template`] and [`plan`] make steps of roles, [`step`]
 //! and [`check`] are the vocabulary, [`converge`] carries it out, [`report`]
 //! says what became of it.
 
@@ -18,3 +18,4 @@ pub mod plan;
 pub mod pointer;
 pub mod report;
 pub mod step;
+pub mod template;

@@ -1,10 +1,13 @@
 //! A program that is run where its guard says it is needed: for what no other
 //! kind of step can say.
 
+use std::time::Duration;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Difference, Run, Step, StepError, Texts};
+use super::{Difference, LARGEST_FILE, Run, Step, StepError, Texts};
+use crate::node::host::{Cause, Program};
 
 /// A program and the guard that says whether it is needed. Without a guard it
 /// would run every time, so one is required.
@@ -51,4 +54,76 @@ fn slash() -> String {
 }
 fn minutes() -> u32 {
     300
+}
+
+/// A guard's program ends within this.
+const GUARD_TIME: Duration = Duration::from_secs(60);
+
+impl Step for Command {
+    fn check(&self, run: &mut Run<'_>) -> Result<Vec<Difference>, StepError> {
+        if self.unless.holds(run, self)? {
+            return Ok(Vec::new());
+        }
+        Ok(vec![Difference::new("run", "", self.run.join(" "))])
+    }
+
+    fn apply(&self, run: &mut Run<'_>) -> Result<(), StepError> {
+        let time = Duration::from_secs(u64::from(self.timeout_seconds));
+        let (code, output) = run.program(&self.program(&self.run, time))?;
+        if code == 0 {
+            return Ok(());
+        }
+        let message = format!("`{}` ended with {code}: {output}", self.run.join(" "));
+        Err(StepError::new(Cause::Failed, message))
+    }
+
+    fn uses(&self) -> Vec<String> {
+        self.unless.same.clone()
+    }
+}
+
+impl Command {
+    fn program(&self, argv: &[String], timeout: Duration) -> Program {
+        Program { argv: argv.to_vec(), env: self.env.clone(), cwd: self.cwd.clone(), timeout }
+    }
+}
+
+impl Guard {
+    /// The program is not needed.
+    fn holds(&self, run: &mut Run<'_>, command: &Command) -> Result<bool, StepError> {
+        if *self == Self::default() || self.same.len() == 1 {
+            let message = "`unless` needs `exists`, `succeeds` or two files that are the `same`";
+            return Err(StepError::new(Cause::Invalid, message));
+        }
+        if let Some(path) = &self.exists
+            && run.host.stat(path)?.is_none()
+        {
+            return Ok(false);
+        }
+        if let [one, other] = &self.same[..]
+            && !same(run, one, other)?
+        {
+            return Ok(false);
+        }
+        if self.succeeds.is_empty() {
+            return Ok(true);
+        }
+        match run.program(&command.program(&self.succeeds, GUARD_TIME)) {
+            Ok((code, _)) => Ok(code == 0),
+            // What is not installed does not succeed.
+            Err(error) if error.cause == Cause::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Both are there, and have the same content.
+fn same(run: &mut Run<'_>, one: &str, other: &str) -> Result<bool, StepError> {
+    let (first, second) = (run.host.stat(one)?, run.host.stat(other)?);
+    let sizes = first.zip(second).map(|(first, second)| (first.size, second.size));
+    if sizes.is_none_or(|(first, second)| first != second) {
+        return Ok(false);
+    }
+    let first = run.host.read(one, LARGEST_FILE)?;
+    Ok(first == run.host.read(other, LARGEST_FILE)?)
 }

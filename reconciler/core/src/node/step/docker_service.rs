@@ -4,7 +4,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Difference, Run, Step, StepError, Texts};
+use serde_json::{Value, json};
+
+use super::{Difference, Run, Step, StepError, Texts, spec};
+use crate::node::host::{Cause, DockerObject};
 
 /// A service of the swarm, or none of that name.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -127,4 +130,135 @@ fn tcp() -> String {
 }
 fn host() -> String {
     "host".into()
+}
+
+impl Step for DockerService {
+    fn check(&self, run: &mut Run<'_>) -> Result<Vec<Difference>, StepError> {
+        let found = run.host.service(&self.name)?;
+        let Some(service) = found else {
+            let missing = || Difference::new("service", "", "present");
+            if !self.absent {
+                // What is wrong with it is better known before it is begun.
+                self.spec(run)?;
+            }
+            return Ok((!self.absent).then(missing).into_iter().collect());
+        };
+        if self.absent {
+            return Ok(vec![Difference::new("service", "present", "absent")]);
+        }
+        let wanted = self.spec(run)?;
+        let (live, wanted) = (live(&service, &self.image), spec::normal_service(&wanted));
+        let mut differences = spec::differences(&live, &wanted);
+        if run.stale {
+            differences.push(Difference::new("restart", "", "what it watches changed"));
+        }
+        Ok(differences)
+    }
+
+    fn apply(&self, run: &mut Run<'_>) -> Result<(), StepError> {
+        let found = run.host.service(&self.name)?;
+        match (found, self.absent) {
+            (None, true) => Ok(()),
+            (Some(service), true) => Ok(run.host.remove_service(&service.id)?),
+            (None, false) => {
+                let wanted = self.spec(run)?;
+                Ok(run.host.create_service(&wanted)?)
+            }
+            (Some(service), false) => {
+                let mut wanted = self.spec(run)?;
+                let force = "/Spec/TaskTemplate/ForceUpdate";
+                let forced = service.inspect.pointer(force).and_then(Value::as_u64).unwrap_or(0);
+                wanted["TaskTemplate"]["ForceUpdate"] = json!(forced + u64::from(run.stale));
+                Ok(run.host.update_service(&service.id, service.version, &wanted)?)
+            }
+        }
+    }
+
+    fn uses(&self) -> Vec<String> {
+        self.mounts.iter().map(|mount| mount.source.clone()).collect()
+    }
+
+    fn watches(&self) -> &[String] {
+        &self.watches
+    }
+
+    fn provides(&self) -> Vec<String> {
+        vec![format!("service {}", self.name)]
+    }
+
+    fn wants(&self) -> Vec<String> {
+        let networks = self.networks.iter().map(|name| format!("network {name}"));
+        networks.chain(["swarm".into(), format!("image {}", self.image)]).collect()
+    }
+
+    fn needs_docker(&self) -> bool {
+        true
+    }
+}
+
+impl DockerService {
+    /// The whole specification, in the shape of Docker's API.
+    fn spec(&self, run: &mut Run<'_>) -> Result<Value, StepError> {
+        let image = spec::image(run, &self.image, self.pin.as_deref())?;
+        let stamp = Some(&run.stamp).filter(|stamp| !stamp.is_empty());
+        let labels: Texts = stamp.map(|it| (spec::STAMP.to_string(), it.clone())).into_iter().collect();
+        let networks = self.networks(run)?;
+        let (memory, cpus) =
+            (spec::memory(self.memory.as_deref())?, spec::nano_cpus(self.cpus.as_deref())?);
+        let ports = self.ports.iter().map(|port| {
+            json!({
+                "Protocol": port.protocol, "TargetPort": port.target,
+                "PublishedPort": port.published, "PublishMode": port.mode,
+            })
+        });
+        Ok(json!({
+            "Name": self.name,
+            "Labels": self.labels,
+            "TaskTemplate": {
+                "ContainerSpec": {
+                    "Image": image,
+                    "Labels": labels,
+                    "Command": self.command,
+                    "Args": self.args,
+                    "Env": spec::environment(&self.env),
+                    "User": self.user.as_deref().unwrap_or_default(),
+                    "Mounts": spec::mounts(&self.mounts),
+                },
+                "Resources": {"Limits": {"MemoryBytes": memory, "NanoCPUs": cpus}},
+                "RestartPolicy": {"Condition": self.restart},
+                "Placement": {"Constraints": self.constraints},
+                "Networks": networks,
+            },
+            "Mode": {"Replicated": {"Replicas": self.replicas}},
+            "UpdateConfig": {"Parallelism": 1, "Order": self.update_order},
+            "EndpointSpec": {"Mode": self.endpoint_mode, "Ports": ports.collect::<Vec<_>>()},
+        }))
+    }
+
+    /// By id, as Docker keeps them: a network that is made anew is another.
+    fn networks(&self, run: &mut Run<'_>) -> Result<Vec<Value>, StepError> {
+        let mut networks = Vec::new();
+        for name in &self.networks {
+            let Some(network) = run.host.network(name)? else {
+                let message = format!("Docker has no network {name}");
+                return Err(StepError::new(Cause::NotFound, message)
+                    .hint("make it with a `docker_network` step on the swarm's leader"));
+            };
+            networks.push(json!({"Target": network.id, "Aliases": self.aliases}));
+        }
+        Ok(networks)
+    }
+}
+
+/// The specification as it is. Docker adds the digest an image had when the
+/// service was made; where none was asked for it is no difference.
+fn live(service: &DockerObject, asked: &str) -> Value {
+    let mut live = service.inspect.get("Spec").cloned().unwrap_or(Value::Null);
+    if let Some(Value::String(image)) = live.pointer_mut("/TaskTemplate/ContainerSpec/Image")
+        && let Some((name, _)) = image.split_once('@')
+        && name == asked
+    {
+        *image = name.to_string();
+    }
+    spec::normal_service(&live)
 }

@@ -3,7 +3,13 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Difference, Run, Step, StepError, Texts, root};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use super::content::{Content, in_the_way};
+use super::run::no_parameter;
+use super::{Difference, Run, Step, StepError, Texts, mode_of, root};
+use crate::node::host::{Access, Cause, FileKind};
 
 /// A file with this content, or none at that path.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -57,4 +63,103 @@ pub struct File {
 
 fn mode() -> String {
     "0644".into()
+}
+
+impl Step for File {
+    fn check(&self, run: &mut Run<'_>) -> Result<Vec<Difference>, StepError> {
+        if self.absent {
+            return self.leftover(run);
+        }
+        let bytes = self.bytes(run)?;
+        self.content(&bytes)?.differences(run)
+    }
+
+    fn apply(&self, run: &mut Run<'_>) -> Result<(), StepError> {
+        if self.absent {
+            return Ok(run.host.remove(&self.path)?);
+        }
+        let bytes = self.bytes(run)?;
+        self.content(&bytes)?.put(run, &self.validate)
+    }
+
+    fn owns(&self) -> Vec<String> {
+        vec![self.path.clone()]
+    }
+
+    fn wants(&self) -> Vec<String> {
+        vec![format!("user {}", self.owner), format!("group {}", self.group)]
+    }
+}
+
+impl File {
+    fn content<'a>(&'a self, bytes: &'a [u8]) -> Result<Content<'a>, StepError> {
+        let access = Access {
+            owner: self.owner.clone(),
+            group: self.group.clone(),
+            mode: mode_of(&self.mode)?,
+        };
+        let shown = !self.confidential && self.parameters.is_empty();
+        Ok(Content { path: &self.path, bytes, access, shown })
+    }
+
+    /// The content with its parameters.
+    fn bytes(&self, run: &mut Run<'_>) -> Result<Vec<u8>, StepError> {
+        let bytes = match (&self.resolved, &self.content) {
+            (Some(coded), _) => STANDARD.decode(coded).map_err(|_| no_content(&self.path))?,
+            (None, Some(text)) => text.clone().into_bytes(),
+            (None, None) => return Err(no_content(&self.path)),
+        };
+        if self.parameters.is_empty() {
+            return Ok(bytes);
+        }
+        let Ok(text) = String::from_utf8(bytes) else {
+            let message = format!("{} takes parameters and is not UTF-8", self.path);
+            return Err(StepError::new(Cause::Invalid, message));
+        };
+        let mut values = Texts::new();
+        for (name, parameter) in &self.parameters {
+            let value = run.secret(parameter)?;
+            let value = value.ok_or_else(|| no_parameter(&run.parameter_path(parameter)))?;
+            values.insert(name.clone(), value.reveal().into());
+        }
+        Ok(filled(&text, &values).into_bytes())
+    }
+
+    fn leftover(&self, run: &mut Run<'_>) -> Result<Vec<Difference>, StepError> {
+        match run.host.stat(&self.path)?.map(|stat| stat.kind) {
+            None => Ok(Vec::new()),
+            Some(FileKind::Directory) => Err(in_the_way(&self.path, "a directory")),
+            Some(_) => Ok(vec![Difference::new("file", "present", "absent")]),
+        }
+    }
+}
+
+/// A text with a value for each `@{name}` it has one for; what a value holds is
+/// taken as it stands.
+fn filled(text: &str, values: &Texts) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("@{") {
+        let (before, from) = rest.split_at(at);
+        out.push_str(before);
+        let close = from.find('}');
+        let value = close.and_then(|close| values.get(&from[2..close]));
+        let taken = match (value, close) {
+            (Some(value), Some(close)) => {
+                out.push_str(value);
+                close + 1
+            }
+            _ => {
+                out.push_str("@{");
+                2
+            }
+        };
+        rest = &from[taken..];
+    }
+    out.push_str(rest);
+    out
+}
+
+fn no_content(path: &str) -> StepError {
+    StepError::new(Cause::Invalid, format!("no content is given for {path}"))
 }

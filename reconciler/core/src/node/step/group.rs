@@ -22,3 +22,29 @@ pub struct Group {
     #[serde(default)]
     pub absent: bool,
 }
+
+impl Step for Group {
+    fn check(&self, run: &mut Run<'_>) -> Result<Vec<Difference>, StepError> {
+        let found = run.host.group(&self.name)?;
+        Ok(match (found, self.gid) {
+            (None, _) if self.absent => Vec::new(),
+            (Some(_), _) if self.absent => vec![Difference::new("group", "present", "absent")],
+            (None, _) => vec![Difference::new("group", "", "present")],
+            (Some(gid), Some(wanted)) if gid != wanted => {
+                vec![Difference::new("gid", gid.to_string(), wanted.to_string())]
+            }
+            _ => Vec::new(),
+        })
+    }
+
+    fn apply(&self, run: &mut Run<'_>) -> Result<(), StepError> {
+        if self.absent {
+            return Ok(run.host.remove_group(&self.name)?);
+        }
+        Ok(run.host.put_group(&self.name, self.gid, self.system)?)
+    }
+
+    fn provides(&self) -> Vec<String> {
+        vec![format!("group {}", self.name)]
+    }
+}

@@ -14,8 +14,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::facts::Facts;
-use super::host::{Cause, Host, HostError};
+use super::host::{Cause, HostError};
+
+mod content;
+mod run;
+mod spec;
+
+pub(super) use mount::is_mounted_as;
+pub(super) use run::Memory;
+pub use run::Run;
 
 /// A kind of step.
 pub trait Step {
@@ -42,6 +49,17 @@ pub trait Step {
         &[]
     }
 
+    /// What it brings that others may want, `user jovyan`: no second step may
+    /// bring the same, but for those in [`SHARED`].
+    fn provides(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// What it wants that another step may bring; it waits for that step.
+    fn wants(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// It works through Docker: it waits for the step that runs Docker.
     fn needs_docker(&self) -> bool {
         false
@@ -53,19 +71,8 @@ pub trait Step {
     }
 }
 
-/// What a step has at hand while it looks and acts.
-pub struct Run<'a> {
-    /// The machine.
-    pub host: &'a mut dyn Host,
-    /// What the node is.
-    pub facts: &'a Facts,
-    /// `role/name`.
-    pub id: &'a str,
-    /// A digest of what the steps it watches look like on the machine now;
-    /// empty where it watches none. Docker's objects carry it as a label, so
-    /// that they are made anew when it changes.
-    pub stamp: String,
-}
+/// What several steps may bring: whoever wants it waits for all of them.
+pub const SHARED: &[&str] = &["image", "mount"];
 
 /// One thing that is not as it should be.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -74,7 +81,8 @@ pub struct Difference {
     pub what: String,
     /// As it is; empty where nothing is there. Never a secret.
     pub before: String,
-    /// As it should be. Never a secret.
+    /// As it should be. Never a secret. For the content of a text that changes,
+    /// a unified diff.
     pub after: String,
 }
 
@@ -271,35 +279,3 @@ pub(crate) fn yes() -> bool {
 pub(crate) type Texts = BTreeMap<String, String>;
 /// An ordered set.
 pub(crate) type Names = BTreeSet<String>;
-
-macro_rules! unwritten {
-    ($($kind:ident),*) => { $(impl Step for $kind {
-        fn check(&self, _: &mut Run<'_>) -> Result<Vec<Difference>, StepError> {
-            Err(StepError::new(Cause::Failed, "unwritten"))
-        }
-        fn apply(&self, _: &mut Run<'_>) -> Result<(), StepError> {
-            Err(StepError::new(Cause::Failed, "unwritten"))
-        }
-    })* };
-}
-unwritten!(
-    File,
-    Package,
-    Directory,
-    Symlink,
-    User,
-    Group,
-    Service,
-    Unit,
-    Mount,
-    Sysctl,
-    KernelModule,
-    Swarm,
-    DockerNetwork,
-    DockerImage,
-    DockerService,
-    DockerContainer,
-    Command,
-    Timer,
-    Parameter
-);

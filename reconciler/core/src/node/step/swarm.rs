@@ -1,9 +1,19 @@
 //! The node's part in the swarm, and what its leader does for the others.
+//!
+//! Members are told apart by the label `lyceum.instance`, else by a host name
+//! that is their instance's id: a worker cannot label itself, and its address
+//! may be another's tomorrow.
+//!
+//! Invariants: a member is removed only when it is down and its instance is
+//! gone, since a partition is not death; what drains is left alone; a swarm is
+//! left only for another one.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::run::no_parameter;
 use super::{Difference, Run, Step, StepError, Texts};
+use crate::node::host::{Cause, Confidential, SwarmJoin, SwarmMember, SwarmState};
 
 /// A node's part in the swarm.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -60,4 +70,339 @@ pub enum Availability {
     Pause,
     /// Loses those it has.
     Drain,
+}
+
+/// The label, of Docker's daemon or of the member, with the instance's id.
+pub const INSTANCE_LABEL: &str = "lyceum.instance";
+/// Where Docker keeps the certificate of the swarm it is in.
+const CERTIFICATE: &str = "/var/lib/docker/swarm/certificates/swarm-root-ca.crt";
+/// A certificate has no more bytes than this.
+const LARGEST_CERTIFICATE: usize = 64 * 1024;
+/// Digits of a certificate's digest in a token.
+const DIGITS: usize = 50;
+
+impl Step for Swarm {
+    fn check(&self, run: &mut Run<'_>) -> Result<Vec<Difference>, StepError> {
+        let state = run.host.swarm()?;
+        let mut found: Vec<Difference> = self.part_difference(run, &state)?.into_iter().collect();
+        if found.is_empty() && self.is_manager() {
+            for deed in self.deeds(run, &state)? {
+                found.push(deed.difference);
+            }
+        }
+        Ok(found)
+    }
+
+    fn apply(&self, run: &mut Run<'_>) -> Result<(), StepError> {
+        let state = run.host.swarm()?;
+        if self.part_difference(run, &state)?.is_some() {
+            self.take_part(run, &state)?;
+        }
+        if !self.is_manager() {
+            return Ok(());
+        }
+        let state = run.host.swarm()?;
+        for deed in self.deeds(run, &state)? {
+            match deed.then {
+                Then::Set { availability, labels } => {
+                    run.host.set_member(&deed.id, &availability, &labels)?;
+                }
+                Then::Remove => run.host.remove_member(&deed.id)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn provides(&self) -> Vec<String> {
+        vec!["swarm".into()]
+    }
+
+    fn needs_docker(&self) -> bool {
+        true
+    }
+}
+
+/// Something a manager does to a member.
+struct Deed {
+    id: String,
+    difference: Difference,
+    then: Then,
+}
+
+enum Then {
+    Set { availability: String, labels: Texts },
+    Remove,
+}
+
+impl Swarm {
+    fn is_manager(&self) -> bool {
+        matches!(self.part, SwarmPart::Leader | SwarmPart::Manager)
+    }
+
+    fn address(&self, run: &Run<'_>) -> String {
+        self.address.clone().unwrap_or_else(|| run.facts.private_ip.clone())
+    }
+
+    /// How the node's part differs, if it does.
+    fn part_difference(
+        &self,
+        run: &mut Run<'_>,
+        state: &SwarmState,
+    ) -> Result<Option<Difference>, StepError> {
+        let differs = |after: String| Ok(Some(Difference::new("part", described(state), after)));
+        match (self.part, state.state.as_str()) {
+            (SwarmPart::None, "inactive") => Ok(None),
+            (SwarmPart::None, _) => differs("none".into()),
+            (_, "pending") => {
+                let message = format!("the node is still joining a swarm: {}", state.error);
+                Err(StepError::new(Cause::Busy, message))
+            }
+            (_, "locked") => Err(StepError::new(Cause::Refused, "the swarm is locked")
+                .hint("unlock it with `docker swarm unlock` on the node")),
+            (SwarmPart::Leader, "active") if state.manager => self.same_address(run, state),
+            (SwarmPart::Leader, "error") => Err(broken(state)),
+            (SwarmPart::Leader, _) => differs(format!("leader at {}", self.address(run))),
+            (SwarmPart::Manager, "active") if state.manager => Ok(None),
+            (SwarmPart::Manager, _) => differs(format!("manager with {}", self.remote()?)),
+            (SwarmPart::Worker, "active") if !state.manager => {
+                let with = self.wrong_swarm(run, state)?;
+                Ok(with.map(|with| Difference::new("swarm", with, self.remote().unwrap_or(""))))
+            }
+            (SwarmPart::Worker, _) => differs(format!("worker with {}", self.remote()?)),
+        }
+    }
+
+    /// A leader that is known by another address cannot be told a new one.
+    fn same_address(
+        &self,
+        run: &Run<'_>,
+        state: &SwarmState,
+    ) -> Result<Option<Difference>, StepError> {
+        let wanted = self.address(run);
+        if state.address.is_empty() || host_of(&state.address) == host_of(&wanted) {
+            return Ok(None);
+        }
+        let message = format!("the swarm knows this node by {}, not {wanted}", state.address);
+        Err(StepError::new(Cause::Refused, message).hint(
+            "give the node its old address, or begin anew with `docker swarm leave --force` on it, \
+             which ends every service of the swarm",
+        ))
+    }
+
+    /// What tells that a worker is in another swarm than the one it should be in.
+    fn wrong_swarm(
+        &self,
+        run: &mut Run<'_>,
+        state: &SwarmState,
+    ) -> Result<Option<String>, StepError> {
+        let remote = self.remote()?;
+        let known = state.managers.iter().any(|it| host_of(it) == host_of(remote));
+        if !state.managers.is_empty() && !known {
+            return Ok(Some(format!("that of {}", state.managers.join(", "))));
+        }
+        // The same address may have begun another swarm: a token names the
+        // certificate of its own.
+        let token = match &self.token {
+            Some(name) => run.secret(name)?,
+            None => None,
+        };
+        let (Some(token), true) = (token, run.host.stat(CERTIFICATE)?.is_some()) else {
+            return Ok(None);
+        };
+        let certificate = run.host.read(CERTIFICATE, LARGEST_CERTIFICATE)?;
+        let own = certificate_digest(&certificate);
+        let other = token.reveal().split('-').nth(2).is_some_and(|digest| digest != own);
+        Ok(other.then(|| format!("an earlier one of {remote}")))
+    }
+
+    fn take_part(&self, run: &mut Run<'_>, state: &SwarmState) -> Result<(), StepError> {
+        // What is missing is found out before anything is left.
+        let join = match self.part {
+            SwarmPart::Worker | SwarmPart::Manager => Some(self.join(run)?),
+            SwarmPart::Leader | SwarmPart::None => None,
+        };
+        if state.state != "inactive" {
+            run.host.swarm_leave()?;
+        }
+        match (self.part, join) {
+            (_, Some(join)) => run.host.swarm_join(&join).map_err(|error| match error.cause {
+                Cause::Refused => StepError::from(error).hint(format!(
+                    "the token in {} is not this swarm's: its leader publishes the present one \
+                     when it converges",
+                    run.parameter_path(self.token.as_deref().unwrap_or_default())
+                )),
+                _ => StepError::from(error),
+            }),
+            (SwarmPart::Leader, None) => {
+                let address = self.address(run);
+                Ok(run.host.swarm_init(&address)?)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn join(&self, run: &mut Run<'_>) -> Result<SwarmJoin, StepError> {
+        let remote = self.remote()?.to_string();
+        let advertise = self.address(run);
+        let availability = word(self.availability.unwrap_or_default()).to_string();
+        Ok(SwarmJoin { remote, token: self.join_token(run)?, advertise, availability })
+    }
+
+    fn join_token(&self, run: &mut Run<'_>) -> Result<Confidential, StepError> {
+        let Some(name) = &self.token else {
+            return Err(StepError::new(Cause::Invalid, "`token` is needed to join a swarm"));
+        };
+        let value = run.secret(name)?;
+        value.ok_or_else(|| {
+            no_parameter(&run.parameter_path(name)).hint(
+                "the swarm's leader publishes it once it has converged; it is looked for again \
+                 at the next run",
+            )
+        })
+    }
+
+    fn remote(&self) -> Result<&str, StepError> {
+        let none = || StepError::new(Cause::Invalid, "`join` is needed to join a swarm");
+        self.join.as_deref().filter(|remote| !remote.is_empty()).ok_or_else(none)
+    }
+
+    /// What a manager has to do to members, itself among them.
+    fn deeds(&self, run: &mut Run<'_>, state: &SwarmState) -> Result<Vec<Deed>, StepError> {
+        let tended = self.tend && self.part == SwarmPart::Leader;
+        if self.availability.is_none() && self.labels.is_empty() && !tended {
+            return Ok(Vec::new());
+        }
+        let members = run.host.swarm_members()?;
+        let own = members.iter().find(|member| member.id == state.node_id);
+        let mut deeds: Vec<Deed> = own.and_then(|member| self.own_deed(member)).into_iter().collect();
+        if !tended {
+            return Ok(deeds);
+        }
+        let peers = match run.host.peers() {
+            Ok(peers) => peers,
+            // Nothing is known of the others: nothing is done to them.
+            Err(error) if matches!(error.cause, Cause::Unreachable | Cause::Timeout) => {
+                return Ok(deeds);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let workers = members.iter().filter(|it| it.role == "worker" && it.id != state.node_id);
+        deeds.extend(workers.filter_map(|member| {
+            let instance = instance(member)?;
+            tending(member, instance, peers.get(instance).copied())
+        }));
+        Ok(deeds)
+    }
+
+    fn own_deed(&self, member: &SwarmMember) -> Option<Deed> {
+        let wanted = self.availability.map(word).unwrap_or(&member.availability);
+        let mut labels = member.labels.clone();
+        labels.extend(self.labels.clone());
+        if wanted == member.availability && labels == member.labels {
+            return None;
+        }
+        let difference = if wanted == member.availability {
+            Difference::new("labels", list(&member.labels), list(&labels))
+        } else {
+            Difference::new("availability", &member.availability, wanted)
+        };
+        let then = Then::Set { availability: wanted.into(), labels };
+        Some(Deed { id: member.id.clone(), difference, then })
+    }
+}
+
+/// What is to be done to a worker: `ready` is what it says of itself, none
+/// where its instance is gone.
+fn tending(member: &SwarmMember, instance: &str, ready: Option<bool>) -> Option<Deed> {
+    let set = |availability: &str| {
+        let what = format!("availability of {instance}");
+        let difference = Difference::new(what, &member.availability, availability);
+        let labels = member.labels.clone();
+        let then = Then::Set { availability: availability.into(), labels };
+        Some(Deed { id: member.id.clone(), difference, then })
+    };
+    match (ready, member.state.as_str(), member.availability.as_str()) {
+        (None, "down", _) => Some(Deed {
+            id: member.id.clone(),
+            difference: Difference::new(format!("member {instance}"), "down", "removed"),
+            then: Then::Remove,
+        }),
+        (Some(true), "ready", "pause") => set("active"),
+        (Some(false) | None, _, "active") => set("pause"),
+        _ => None,
+    }
+}
+
+/// The instance that a member is.
+fn instance(member: &SwarmMember) -> Option<&str> {
+    let labelled = member.labels.get(INSTANCE_LABEL).map(String::as_str);
+    let named = || member.hostname.split('.').next().filter(|name| is_instance(name));
+    labelled.or_else(named)
+}
+
+fn is_instance(name: &str) -> bool {
+    let number = name.strip_prefix("i-").unwrap_or_default();
+    !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// A certificate's SHA-256 as join tokens write it: in base 36, 50 digits.
+pub fn certificate_digest(certificate: &[u8]) -> String {
+    use sha2::Digest;
+    let mut number: Vec<u8> = sha2::Sha256::digest(certificate).to_vec();
+    let mut digits = Vec::with_capacity(DIGITS);
+    for _ in 0..DIGITS {
+        let mut rest = 0u32;
+        for byte in &mut number {
+            let part = rest * 256 + u32::from(*byte);
+            *byte = u8::try_from(part / 36).unwrap_or_default();
+            rest = part % 36;
+        }
+        digits.push(char::from_digit(rest, 36).unwrap_or('0'));
+    }
+    digits.iter().rev().collect()
+}
+
+fn broken(state: &SwarmState) -> StepError {
+    StepError::new(Cause::Failed, format!("the swarm is broken: {}", state.error)).hint(
+        "see Docker's log on the node; to begin anew, `docker swarm leave --force` there",
+    )
+}
+
+fn described(state: &SwarmState) -> String {
+    match (state.state.as_str(), state.manager) {
+        ("inactive", _) => String::new(),
+        ("active", true) => "a manager".into(),
+        ("active", false) => "a worker".into(),
+        (other, _) => other.into(),
+    }
+}
+
+/// An address without its port.
+fn host_of(address: &str) -> &str {
+    address.rsplit_once(':').map_or(address, |(host, _)| host)
+}
+
+fn word(availability: Availability) -> &'static str {
+    match availability {
+        Availability::Active => "active",
+        Availability::Pause => "pause",
+        Availability::Drain => "drain",
+    }
+}
+
+fn list(labels: &Texts) -> String {
+    labels.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_is_written_as_in_join_tokens() {
+        // From python: n = int(sha256(b"abc").hexdigest(), 16), in base 36.
+        assert_eq!(certificate_digest(b"abc"), BASE36_OF_ABC);
+    }
+
+    const BASE36_OF_ABC: &str = "4nb7oofka9ml8nasnokxxc1unhmtpr1wxsuwhpd9km3vt5as31";
 }
