@@ -159,7 +159,9 @@ impl ObservedState {
     /// listed.
     pub fn put(&mut self, whole: Object) {
         let same = |object: &&mut Object| {
-            object.id == whole.id && object.region == whole.region && object.address == whole.address
+            object.id == whole.id
+                && object.region == whole.region
+                && object.address == whole.address
         };
         if let Some(object) = self.objects.iter_mut().find(same) {
             *object = whole;

@@ -32,8 +32,8 @@ use crate::observed::Gap;
 use crate::site::{Site, TAG_LABEL_PREFIX, TAG_PROTECT, TAG_REGION};
 
 pub use inputs::{Agent, Inputs};
-pub(crate) use network::SUBNET_BITS;
 pub(crate) use names::is_agent;
+pub(crate) use network::SUBNET_BITS;
 pub use nodes::{etag, pointers, recognise};
 
 /// Everything that should be.

@@ -129,7 +129,7 @@ fn pointer(
         roles: roles.to_vec(),
         role_digests: bundle.roles.clone(),
         attributes: attributes(draft, bundle),
-        cluster: draft.cluster.told(),
+        cluster: draft.cluster.told(&bundle.asked),
     };
     let body = pointer::Body {
         cluster: draft.name.into(),
