@@ -28,6 +28,11 @@ system_packages() {
     command -v make >/dev/null || wanted+=(make)
     pkg-config --exists openssl 2>/dev/null || wanted+=(libssl-dev)
     python3 -c 'import venv, ensurepip' 2>/dev/null || wanted+=(python3-venv)
+    # Nodes are containers, made from Debian's packages. A machine's own Docker
+    # will do; where there is none, tests start docker.io's by themselves.
+    docker version >/dev/null 2>&1 || [ -x /usr/sbin/dockerd ] || wanted+=(docker.io)
+    [ -x /usr/sbin/iptables ] || wanted+=(iptables)
+    command -v mmdebstrap >/dev/null || wanted+=(mmdebstrap)
     [ ${#wanted[@]} -eq 0 ] || install "${wanted[@]}"
 }
 

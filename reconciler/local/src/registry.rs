@@ -1,0 +1,94 @@
+//! The registry of a cloud: Debian's docker-registry in a container, answering
+//! nodes as quay.io and others, so that production names of images need no change
+//! and no Docker is told of anything. Images come in through a port on loopback,
+//! where every Docker pushes without being told either. What it holds lies in the
+//! cache and is there for the next cloud.
+
+use std::time::Duration;
+
+use crate::docker::Docker;
+use crate::error::Error;
+
+const PUSHED_WITHIN: Duration = Duration::from_secs(600);
+
+/// A registry.
+#[derive(Clone, Debug)]
+pub struct Registry {
+    pub(crate) docker: Docker,
+    pub(crate) container: String,
+}
+
+impl Registry {
+    /// Puts an image that Docker has on this machine into the registry under a
+    /// production name, `quay.io/group/image:tag`. Gives its digest.
+    pub fn push(&self, image: &str, name: &str) -> Result<String, Error> {
+        let (repository, tag) = split(name)?;
+        let local = format!("{}/{repository}:{tag}", self.loopback()?);
+        self.docker.succeed(&["tag", image, &local])?;
+        let pushed = self.docker.succeed_within(&["push", &local], PUSHED_WITHIN);
+        self.docker.succeed(&["rmi", "--no-prune", &local])?;
+        let said = pushed?;
+        let digest = said.split_whitespace().find(|word| word.starts_with("sha256:"));
+        digest.map(str::to_owned).ok_or_else(|| Error::Failed {
+            what: format!("docker push {local}"),
+            code: Some(0),
+            said,
+        })
+    }
+
+    /// Takes it away without a word.
+    pub fn stop(&self) -> Result<(), Error> {
+        self.docker.succeed(&["kill", &self.container]).map(drop)
+    }
+
+    /// Brings it back.
+    pub fn start(&self) -> Result<(), Error> {
+        self.docker.succeed(&["start", &self.container]).map(drop)
+    }
+
+    fn loopback(&self) -> Result<String, Error> {
+        let listed = self.docker.succeed(&["port", &self.container, "443/tcp"])?;
+        Ok(listed.lines().next().unwrap_or_default().to_owned())
+    }
+}
+
+/// The part of a name below its registry, and its tag, as Docker reads them.
+fn split(name: &str) -> Result<(String, String), Error> {
+    let (path, tag) = match name.rsplit_once(':') {
+        Some((path, tag)) if !tag.contains('/') => (path, tag),
+        _ => (name, "latest"),
+    };
+    let is_host = |first: &str| first.contains(['.', ':']) || first == "localhost";
+    let repository = match path.split_once('/') {
+        Some((first, rest)) if is_host(first) => rest.to_owned(),
+        Some(_) => path.to_owned(),
+        None => format!("library/{path}"),
+    };
+    match !repository.is_empty() && !tag.is_empty() && !name.contains('@') {
+        true => Ok((repository, tag.to_owned())),
+        false => Err(Error::Invalid {
+            what: "the image name",
+            value: name.to_owned(),
+            why: "registry/group/image:tag",
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_as_docker_reads_them() {
+        for (name, repository, tag) in [
+            ("quay.io/jupyter/base-notebook:lab-4", "jupyter/base-notebook", "lab-4"),
+            ("jupyterhub/jupyterhub:5", "jupyterhub/jupyterhub", "5"),
+            ("alpine", "library/alpine", "latest"),
+            ("localhost:5000/a/b", "a/b", "latest"),
+        ] {
+            let expected = (repository.to_owned(), tag.to_owned());
+            assert_eq!(split(name).unwrap(), expected, "{name}");
+        }
+        assert!(split("quay.io/a@sha256:00").is_err());
+    }
+}
