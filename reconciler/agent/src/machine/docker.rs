@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
@@ -33,6 +33,9 @@ const SLOW: Duration = Duration::from_secs(90);
 const PULL: Duration = Duration::from_secs(1800);
 /// A pull that says nothing for so long is stuck.
 const PULL_SILENCE: Duration = Duration::from_secs(180);
+/// Until the swarm has given a network its range.
+const ALLOCATION: Duration = Duration::from_secs(15);
+const POLL: Duration = Duration::from_millis(50);
 /// Longest answer: a list of a thousand containers is a tenth of this.
 const LARGEST: usize = 32 * 1024 * 1024;
 /// Longest line of a pull's progress.
@@ -90,6 +93,23 @@ impl Daemon {
             Err(error) if error.cause == Cause::NotFound => Ok(()),
             other => other.map(|_| ()),
         }
+    }
+
+    /// A network of the swarm is there before the swarm has made up its mind
+    /// about its range and driver.
+    async fn create_network(&self, spec: &Value, operation: &str) -> Answer<()> {
+        let made = self.post("/networks/create", spec, operation).await?;
+        let path = format!("/networks/{}", text(&made["Id"]));
+        let began = Instant::now();
+        while began.elapsed() < ALLOCATION {
+            let driver = text(&self.get(&path, operation).await?["Driver"]);
+            if !driver.is_empty() {
+                return Ok(());
+            }
+            tokio::time::sleep(POLL).await;
+        }
+        let message = format!("the swarm has given it no range in {} s", ALLOCATION.as_secs());
+        Err(HostError::new(Cause::Timeout, operation, message))
     }
 
     async fn set_member(&self, id: &str, wish: &Value, operation: &str) -> Answer<()> {
@@ -296,7 +316,8 @@ impl host::Docker for Machine {
     }
 
     fn create_network(&mut self, spec: &Value) -> Answer<()> {
-        self.send("/networks/create", spec, &format!("make network {}", text(&spec["Name"])))
+        let operation = format!("make network {}", text(&spec["Name"]));
+        self.docker(self.daemon.create_network(spec, &operation))
     }
 
     fn remove_network(&mut self, id: &str) -> Answer<()> {
