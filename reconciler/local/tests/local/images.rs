@@ -41,10 +41,11 @@ fn production_names_are_pulled_from_the_local_registry() {
     let reach = ["timeout", "2", "bash", "-c", "exec 3<>/dev/tcp/quay.io/443"];
     assert!(!node.run(&reach).unwrap().success());
     cloud.ground.registry().start().unwrap();
-    cloud.ground.registry().push(&small_image(&cloud.ground, "two"), NAME).unwrap();
+    let other = small_image(&cloud.ground, "two");
+    cloud.ground.registry().push(&other, NAME).unwrap();
     node.succeed(&["docker", "pull", NAME]).unwrap();
     assert_eq!(node.succeed(&["docker", "run", "--rm", NAME, "cat", "/content"]).unwrap(), "two");
-    cloud.ground.daemon().docker().succeed(&["rmi", &image]).unwrap();
+    cloud.ground.daemon().docker().succeed(&["rmi", &image, &other]).unwrap();
     cloud.done("registry away and back");
     cloud.close();
 }
