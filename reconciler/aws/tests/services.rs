@@ -6,4 +6,5 @@ mod groups;
 mod iam;
 mod names;
 mod regional;
+mod reports;
 mod storage;

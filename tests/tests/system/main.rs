@@ -10,6 +10,7 @@ mod isolation;
 mod permissions;
 mod protection;
 mod proxy;
+mod rollout;
 mod rooms;
 mod secrets;
 mod serve;
