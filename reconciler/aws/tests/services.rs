@@ -5,6 +5,7 @@ mod backdrop;
 mod groups;
 mod iam;
 mod names;
+mod nodes;
 mod regional;
 mod reports;
 mod storage;

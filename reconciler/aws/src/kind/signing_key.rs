@@ -22,6 +22,7 @@ use super::parameter::{place, visible};
 use crate::calls::{Call, VISIBLE, until};
 use crate::claim::{Found, Listing};
 use crate::clients::Clients;
+use crate::error::found;
 use crate::tags;
 
 /// The keys among the parameters: either half makes one.
@@ -59,25 +60,40 @@ pub(crate) async fn create(
     resource: &Resource,
     want: &SigningKey,
 ) -> Result<Outputs, CloudError> {
-    const CALL: Call = Call::once("ssm", "PutParameter");
-    let all = tags::at_creation(resource);
-    let tags = tags::build(&all, |key, value| Tag::builder().key(key).value(value).build())?;
+    let tags = tagged(resource)?;
     let value = STANDARD.encode(random()?);
+    let private = (want.private_name.as_str(), ParameterType::SecureString, value.as_str());
+    put_new(clients, private, &tags).await?;
+    until("ssm:GetParameter", VISIBLE, || visible(clients, &want.private_name)).await?;
+    let public = public_key(&private_of(clients, want).await?);
+    put_new(clients, (&want.name, ParameterType::String, &public), &tags).await?;
+    let public = publish(clients, want).await?;
+    Ok(Outputs::from([("id".into(), want.name.clone()), ("public_key".into(), public)]))
+}
+
+fn tagged(resource: &Resource) -> Result<Vec<Tag>, CloudError> {
+    let all = tags::at_creation(resource);
+    tags::build(&all, |key, value| Tag::builder().key(key).value(value).build())
+}
+
+/// Makes a parameter where none is. One that is there, or may be after a lost
+/// answer, is left as it is.
+async fn put_new(
+    clients: &Clients,
+    (name, kind, value): (&str, ParameterType, &str),
+    tags: &[Tag],
+) -> Result<(), CloudError> {
     let put = clients
         .calls
-        .send(CALL, || {
-            let request = clients.ssm.put_parameter().name(&want.private_name).value(&value);
-            let request = request.r#type(ParameterType::SecureString);
-            request.set_tags(Some(tags.clone())).send()
+        .send(Call::once("ssm", "PutParameter"), || {
+            let request = clients.ssm.put_parameter().name(name).value(value);
+            request.r#type(kind.clone()).set_tags(Some(tags.to_vec())).send()
         })
         .await;
     match put {
-        Err(error) if !matches!(error.class, Class::Exists | Class::Ambiguous) => return Err(error),
-        _ => {}
+        Err(error) if !matches!(error.class, Class::Exists | Class::Ambiguous) => Err(error),
+        _ => Ok(()),
     }
-    until("ssm:GetParameter", VISIBLE, || visible(clients, &want.private_name)).await?;
-    let public = publish(clients, want).await?;
-    Ok(Outputs::from([("id".into(), want.name.clone()), ("public_key".into(), public)]))
 }
 
 /// Makes the public half again where it is missing.
@@ -133,8 +149,12 @@ fn named(clients: &Clients, cluster: &str) -> SigningKey {
     }
 }
 
+/// The public half as it has to be; written where it is not.
 async fn publish(clients: &Clients, want: &SigningKey) -> Result<String, CloudError> {
     let public = public_key(&private_of(clients, want).await?);
+    if published(clients, want).await?.as_ref() == Some(&public) {
+        return Ok(public);
+    }
     clients
         .calls
         .send(Call::repeatable("ssm", "PutParameter"), || {
@@ -144,6 +164,16 @@ async fn publish(clients: &Clients, want: &SigningKey) -> Result<String, CloudEr
         .await?;
     until("ssm:GetParameter", VISIBLE, || visible(clients, &want.name)).await?;
     Ok(public)
+}
+
+async fn published(clients: &Clients, want: &SigningKey) -> Result<Option<String>, CloudError> {
+    let answer = clients
+        .calls
+        .send(Call::read("ssm", "GetParameter"), || {
+            clients.ssm.get_parameter().name(&want.name).send()
+        })
+        .await;
+    Ok(found(answer)?.and_then(|answer| answer.parameter?.value))
 }
 
 /// Not a reading call by its rights: whoever only plans must not be able to make

@@ -117,17 +117,15 @@ fn hub(draft: &Draft<'_>) -> Vec<Value> {
 fn workers_only(draft: &Draft<'_>) -> Vec<Value> {
     let named = parameters::of(draft, &draft.spec.workers.roles);
     let mut statements = of_parameters(draft, &named);
-    statements.push(
-        allow(
-            "OwnLifecycle",
-            &[
-                "autoscaling:CompleteLifecycleAction",
-                "autoscaling:RecordLifecycleActionHeartbeat",
-                "autoscaling:SetInstanceProtection",
-            ],
-            vec![group(draft)],
-        ),
-    );
+    statements.push(allow(
+        "OwnLifecycle",
+        &[
+            "autoscaling:CompleteLifecycleAction",
+            "autoscaling:RecordLifecycleActionHeartbeat",
+            "autoscaling:SetInstanceProtection",
+        ],
+        vec![group(draft)],
+    ));
     statements
 }
 
@@ -140,9 +138,11 @@ fn of_parameters(draft: &Draft<'_>, named: &Parameters) -> Vec<Value> {
         let name = name.trim_start_matches('/');
         draft.site.arn("ssm", &draft.spec.region, &format!("parameter/{name}"))
     };
-    let own = ["facts", "swarm-join-token"].into_iter().chain(named.read.iter().map(String::as_str));
+    let own =
+        ["facts", "swarm-join-token"].into_iter().chain(named.read.iter().map(String::as_str));
     let own = own.chain(named.written.iter().map(String::as_str));
-    let readable = own.map(|name| parameter(draft, name)).chain(named.absolute.iter().map(absolute));
+    let readable =
+        own.map(|name| parameter(draft, name)).chain(named.absolute.iter().map(absolute));
     let mut statements = vec![allow("ReadParameters", READ_PARAMETERS, readable.collect())];
     let writable: Vec<String> = named.written.iter().map(|name| parameter(draft, name)).collect();
     if !writable.is_empty() {

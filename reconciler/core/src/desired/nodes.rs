@@ -138,7 +138,7 @@ fn target(draft: &Draft<'_>, roles: &[String], bundle: &Packed) -> Target {
         roles: roles.to_vec(),
         role_digests: bundle.roles.clone(),
         attributes: attributes(draft, bundle),
-        cluster: draft.cluster.told(),
+        cluster: draft.cluster.told(&bundle.asked),
     }
 }
 

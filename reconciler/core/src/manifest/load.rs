@@ -45,6 +45,7 @@ pub fn load(snapshot: &Snapshot) -> Result<Manifests, Invalid> {
     found.append(&mut reading.found);
     let model = reading.into_model(&mut found);
     rules::check(&model, &mut found);
+    put_inside(snapshot, &mut found);
     if has_errors(&found) {
         return Err(Invalid { diagnostics: in_order(found) });
     }
@@ -68,6 +69,17 @@ pub fn load(snapshot: &Snapshot) -> Result<Manifests, Invalid> {
         warnings: found,
         declared_nothing,
     })
+}
+
+/// The parser of places takes a lone carriage return for a line's end; readers do
+/// not.
+fn put_inside(snapshot: &Snapshot, found: &mut [Diagnostic]) {
+    for diagnostic in found {
+        let text = snapshot.files.get(&diagnostic.path).map(|bytes| String::from_utf8_lossy(bytes));
+        if let Some(text) = text.filter(|text| text.contains('\r')) {
+            super::marks::clamp(std::slice::from_mut(diagnostic), &text);
+        }
+    }
 }
 
 fn has_errors(found: &[Diagnostic]) -> bool {
@@ -170,11 +182,8 @@ impl Reading {
 
     fn into_model(self, found: &mut Vec<Diagnostic>) -> Model {
         let Self { clusters, defaults, broken_defaults, .. } = self;
-        let mut model = Model {
-            role_names: self.role_names,
-            role_files: self.role_files,
-            ..Model::default()
-        };
+        let mut model =
+            Model { role_names: self.role_names, role_files: self.role_files, ..Model::default() };
         for document in clusters {
             let folders = || layout::folders_outwards(&document.path);
             // Without its defaults a cluster would be judged for what it does not say.

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+use super::texts;
 use crate::manifest::role::RoleManifest;
 
 /// Most bytes of a bundle as it is stored.
@@ -47,6 +48,8 @@ pub struct Packed {
     pub bytes: Arc<[u8]>,
     /// The digest of each role in it.
     pub roles: BTreeMap<String, String>,
+    /// The parts of a cluster's manifest that its roles ask for, as dotted paths.
+    pub asked: BTreeSet<String>,
 }
 
 impl std::fmt::Debug for Packed {
@@ -120,7 +123,9 @@ impl Bundle {
         }
         let roles = self.roles.iter().map(|(name, role)| (name.clone(), role.digest())).collect();
         let digest = hex(Sha256::new_with_prefix(&bytes));
-        Ok(Packed { digest, bytes: bytes.into(), roles })
+        let asked = |role: &Role| texts::asked_of_cluster(&role.manifest, &role.files);
+        let asked = self.roles.values().flat_map(asked).collect();
+        Ok(Packed { digest, bytes: bytes.into(), roles, asked })
     }
 
     fn within_limits(&self) -> Result<(), BundleError> {

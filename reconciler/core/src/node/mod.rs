@@ -20,3 +20,4 @@ pub mod report;
 pub mod rollout;
 pub mod step;
 pub mod template;
+pub mod texts;

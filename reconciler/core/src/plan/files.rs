@@ -102,6 +102,8 @@ fn shown(content: Option<&Vec<u8>>) -> Value {
     let Some(content) = content else { return Value::Null };
     match std::str::from_utf8(content) {
         Ok(text) if content.len() <= LARGEST_TEXT && !text.contains('\0') => text.into(),
-        _ => format!("({} bytes, sha256 {})", content.len(), crate::site::digest_of(content)).into(),
+        _ => {
+            format!("({} bytes, sha256 {})", content.len(), crate::site::digest_of(content)).into()
+        }
     }
 }

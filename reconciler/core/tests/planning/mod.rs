@@ -2,6 +2,7 @@
 
 mod nodes;
 mod properties;
+mod rollouts;
 
 use std::collections::BTreeSet;
 

@@ -1,368 +1,348 @@
-//! Nodes: roll-outs, reports that outlive their instance, instances that never
-//! report.
+//! What the nodes are told: bundles, the key, pointers. Nothing is told by halves.
 
-use lyceum_core::desired::Agent;
-use lyceum_core::kind::{Body, NodeReport as Stored, Said};
-use lyceum_core::node::report::{CheckReport, NodeReport, TargetReport};
-use lyceum_core::node::rollout::{Phase, Standing};
-use lyceum_core::observed::Life;
-use lyceum_testkit::{now, read_pointers, read_reports};
+use std::collections::BTreeMap;
 
-use super::*;
+use lyceum_core::cloud::Class;
+use lyceum_core::desired::{Inputs, desired, pointers, recognise};
+use lyceum_core::kind::{Body, Pointer};
+use lyceum_core::manifest::{Manifests, Snapshot, load};
+use lyceum_core::node::bundle::Bundle;
+use lyceum_core::node::pointer::Trust;
+use lyceum_core::plan::{Action, PlanContext, Reason, plan};
+use lyceum_testkit::{FakeCloud, Fault, When, carry_out, example, look, now, settle, site};
+use serde_json::Value;
 
-const NOW: i64 = 1_800_000_000;
-const MINUTE: i64 = 60;
-const REGION: &str = "us-east-1";
+use super::{GEO, address, blocked, context, object, summary, unread};
+use lyceum_core::cloud::Cloud;
+use lyceum_core::desired::scope;
 
-fn at(now: i64) -> PlanContext {
-    PlanContext { now, ..context() }
+const HUB: &str = "clusters/geo/pointers/hub.json";
+const WORKERS: &str = "clusters/geo/pointers/workers.json";
+
+/// A repository with this template in the hub's role, and this in its cluster.
+fn files(page: &str, spec: &str) -> Snapshot {
+    let mut files = example(&[("geo", &format!("{GEO}\n{spec}"))]);
+    let role = "apiVersion: lyceum/v1\nkind: Role\nmetadata:\n  name: jupyterhub\n  version: 1.0.0\n  \
+                description: a role\nspec:\n  attributes:\n    port: {type: integer, description: p, default: 1}\n  \
+                steps:\n    - name: page\n      file: {path: /srv/page, template: page}\n";
+    files.files.insert("cookbooks/jupyterhub/role.yaml".into(), role.into());
+    files.files.insert("cookbooks/jupyterhub/templates/page".into(), page.into());
+    files.files.insert("cookbooks/jupyterhub/files/logo".into(), vec![0, 159, 146, 150]);
+    files
 }
 
-/// A cluster whose nodes are started with an agent.
-struct Nodes {
-    cloud: FakeCloud,
-    manifests: Manifests,
-    now: i64,
+fn with(page: &str, spec: &str) -> Manifests {
+    load(&files(page, spec)).unwrap()
 }
 
-impl Nodes {
-    fn new(spec: &str) -> Self {
-        let cloud = FakeCloud::new(&site());
-        cloud.set_clock(NOW);
-        let nodes = Self { cloud, manifests: manifests(&[("geo", spec)]), now: NOW };
-        nodes.pass(Some(&Agent { digest: "a".repeat(64), size: 5 }));
-        nodes
-    }
+fn page(text: &str) -> Manifests {
+    with(text, "")
+}
 
-    fn tick(&mut self, seconds: i64) {
-        self.now += seconds;
-        self.cloud.set_clock(self.now);
-    }
+/// What planning knows once `manifests` were applied.
+fn applied(manifests: &Manifests) -> PlanContext {
+    let was = desired(manifests, &site(), &Inputs::default());
+    let mut context = context();
+    context.applied.insert("geo".into(), was.resources);
+    context
+}
 
-    fn launch(&self, group: &str) -> String {
-        self.cloud.launch("geo", group, REGION)
-    }
-
-    /// What an instance is told, and tells in turn.
-    fn poll(&self, id: &str, well: bool) {
-        let group = self.cloud.instances()[id].group.clone();
-        let key = format!("clusters/geo/pointers/{group}.json");
-        let pointer = self.cloud.pointers(&key).pop().unwrap();
-        let body: lyceum_core::node::pointer::Body = serde_json::from_str(&pointer.body).unwrap();
-        let target = body.target_of(id).digest();
-        let said = Some(TargetReport { target, ..TargetReport::default() });
-        let checks = vec![CheckReport { id: "base/up".into(), holds: well, seen: "down".into() }];
-        let applied = said.clone().filter(|_| well);
-        let report =
-            NodeReport { attempted: said, applied, ready: well, checks, ..NodeReport::default() };
-        self.cloud.report(id, &report);
-    }
-
-    fn plan(&self) -> (ObservedState, Plan) {
-        look(&self.cloud, &self.manifests, &site(), &at(self.now))
-    }
-
-    fn pass(&self, agent: Option<&Agent>) -> Plan {
-        let mut observed = now(self.cloud.observe(&scope(&self.manifests)));
-        read_pointers(&self.cloud, &self.manifests, &site(), &mut observed);
-        read_reports(&self.cloud, &mut observed);
-        let inputs = Inputs::new(&self.manifests, agent, &observed);
-        let inputs = inputs.with_nodes(&self.manifests, &observed, self.now);
-        let plan = plan(&desired(&self.manifests, &site(), &inputs), &observed, &at(self.now));
-        let errors = carry_out(&self.cloud, &observed, &plan);
-        assert!(errors.is_empty(), "{errors:?}");
-        plan
-    }
-
-    fn wave(&self, group: &str) -> Vec<String> {
-        let pointer = object(&self.cloud, &format!("geo/pointer/{group}"));
-        match pointer.body {
-            Body::Pointer(pointer) => pointer.wave,
-            _ => unreachable!(),
+/// Everything that nodes may ever have seen is whole: signed, and what it names
+/// was there.
+fn assert_whole(cloud: &FakeCloud) {
+    for (key, group) in [(HUB, "hub"), (WORKERS, "workers")] {
+        let mut taken = 0;
+        for pointer in cloud.pointers(key) {
+            let body: Value = serde_json::from_str(&pointer.body).unwrap();
+            let public_key = body["publicKey"].as_str().unwrap();
+            let trust = Trust { public_key, cluster: "geo", group, taken };
+            let told = pointer.accept(&trust).unwrap();
+            assert!(pointer.sequence > taken, "it goes up");
+            taken = pointer.sequence;
+            let bundle = format!("clusters/geo/bundles/{}", told.target.bundle);
+            let bundle = Bundle::unpack(&cloud.content(&bundle).unwrap()).unwrap();
+            assert!(told.target.roles.iter().all(|role| bundle.roles.contains_key(role)));
         }
     }
+}
 
-    fn change(&mut self, spec: &str) {
-        self.manifests = manifests(&[("geo", spec)]);
+#[test]
+fn the_first_pass_tells_the_nodes_and_a_list_then_tells_that_they_know() {
+    let manifests = page("one");
+    let cloud = FakeCloud::new(&site());
+    settle(&cloud, &manifests, &site(), &context(), 1);
+    assert_whole(&cloud);
+    let [hub] = &cloud.pointers(HUB)[..] else { panic!("one pointer") };
+    assert_eq!(hub.revision, "test");
+    // The templates of nodes carry the key that pointers are signed with.
+    let key = object(&cloud, "geo/signing-key/node").output("public_key").unwrap();
+    for group in ["hub", "workers"] {
+        let Body::LaunchTemplate(template) =
+            object(&cloud, &format!("geo/launch-template/{group}")).body
+        else {
+            panic!("a template")
+        };
+        assert!(template.user_data.contains(&format!("\"publicKey\":\"{key}\"")));
+    }
+    // Nothing has to be read when nothing changed.
+    let mut observed = now(cloud.observe(&scope(&manifests)));
+    let inputs = Inputs::new(&manifests, None, &observed);
+    let unread = |observed: &mut _| recognise(&pointers(&manifests, &site(), &inputs), observed);
+    assert_eq!(unread(&mut observed), []);
+    let state = desired(&manifests, &site(), &inputs);
+    assert!(plan(&state, &observed, &context()).is_empty());
+    // Another commit alone is no change of what nodes are told.
+    let again = Manifests { revision: "another".into(), ..manifests };
+    assert!(look(&cloud, &again, &site(), &context()).1.is_empty());
+}
+
+#[test]
+fn a_changed_role_shows_what_changes_in_its_files_before_it_does() {
+    let (before, after) = (page("one\ntwo\n"), page("one\nthree\n"));
+    let cloud = FakeCloud::new(&site());
+    settle(&cloud, &before, &site(), &context(), 1);
+    let (observed, plan) = look(&cloud, &after, &site(), &applied(&before));
+    let hub = plan.changes().find(|change| change.address == address("geo/pointer/hub")).unwrap();
+    assert_eq!((hub.action, hub.reason.clone()), (Action::Update, Reason::Changed));
+    let shown: Vec<(&str, &Value, &Value)> =
+        hub.attributes.iter().map(|one| (one.path.as_str(), &one.before, &one.after)).collect();
+    let paths: Vec<&str> = shown.iter().map(|(path, ..)| *path).collect();
+    assert_eq!(
+        paths,
+        [
+            "target.bundle",
+            "target.bundleSize",
+            "target.roleDigests.jupyterhub",
+            "roles.jupyterhub[templates/page]"
+        ]
+        .into_iter()
+        .filter(|path| paths.contains(path))
+        .collect::<Vec<_>>()
+    );
+    let (_, old, new) = shown.last().unwrap();
+    assert_eq!((old.as_str(), new.as_str()), (Some("one\ntwo\n"), Some("one\nthree\n")));
+    let expected = [format!("Create {}", bundle(&after)), "Update geo/pointer/hub".into()];
+    assert_eq!(summary(&plan), expected, "the workers have other roles");
+
+    carry_out(&cloud, &observed, &plan);
+    assert_whole(&cloud);
+    assert_eq!(cloud.pointers(HUB).len(), 2);
+    // The old bundle goes once no pointer names it.
+    let (_, plan) = look(&cloud, &after, &site(), &applied(&after));
+    assert_eq!(summary(&plan), [format!("Delete {}", bundle(&before))]);
+}
+
+/// The address of the hub's bundle.
+fn bundle(manifests: &Manifests) -> String {
+    let list = &manifests.clusters["geo"].cluster.spec.hub.roles;
+    format!("geo/object/bundle-{}", &manifests.bundles[list].digest[..12])
+}
+
+#[test]
+fn a_changed_attribute_reaches_the_group_that_has_its_role_and_the_rest_no_node() {
+    let before = with("{{ attributes.port }} {{ cluster.spec.workers.max }}", "");
+    let cloud = FakeCloud::new(&site());
+    settle(&cloud, &before, &site(), &context(), 1);
+    let text = "{{ attributes.port }} {{ cluster.spec.workers.max }}";
+    let told = |spec: &str| -> Vec<String> {
+        let (_, plan) = look(&cloud, &with(text, spec), &site(), &applied(&before));
+        let pointers = plan.changes().filter(|change| change.kind == "pointer");
+        let paths = |change: &lyceum_core::plan::Change| -> Vec<String> {
+            let name = change.address.name().to_string();
+            let attributes = change.attributes.iter();
+            attributes.map(move |one| format!("{name} {} {}", one.path, one.after)).collect()
+        };
+        pointers.flat_map(paths).collect()
+    };
+    let set = "  attributes: {jupyterhub: {port: 2}}";
+    assert_eq!(told(set), ["hub target.attributes.jupyterhub {\"port\":2}"]);
+    let max = "  workers: {max: 7}";
+    assert_eq!(told(max), ["hub target.cluster.spec.workers.max 7"]);
+    // No text asks for it: it is none of the nodes' business.
+    assert_eq!(told("  workers: {min: 2}"), Vec::<String>::new());
+}
+
+#[test]
+fn dying_at_any_call_tells_no_node_half_a_commit() {
+    let (before, after) = (page("one"), page("two"));
+    let undisturbed = FakeCloud::new(&site());
+    settle(&undisturbed, &before, &site(), &context(), 1);
+    let begin = undisturbed.log().len();
+    settle(&undisturbed, &after, &site(), &context(), 3);
+    for call in 0..undisturbed.log().len() - begin {
+        for when in [When::Before, When::After] {
+            let cloud = FakeCloud::new(&site());
+            settle(&cloud, &before, &site(), &context(), 1);
+            cloud.fail([Fault { call, when, class: Class::Ambiguous }]);
+            settle(&cloud, &after, &site(), &context(), 5);
+            assert_whole(&cloud);
+            let last = cloud.pointers(HUB).pop().unwrap();
+            assert_eq!(last.body, undisturbed.pointers(HUB).pop().unwrap().body, "call {call}");
+            let bundles = |cloud: &FakeCloud| -> Vec<String> {
+                let objects = cloud.objects().into_values();
+                objects.filter(|it| it.address.kind() == "object").map(|it| it.id).collect()
+            };
+            assert_eq!(bundles(&cloud), bundles(&undisturbed));
+        }
     }
 }
 
-fn phases(plan: &Plan) -> Vec<(String, Phase)> {
-    let rollouts = plan.scopes["geo"].rollouts.iter();
-    rollouts.map(|one| (one.group.clone(), one.phase)).collect()
-}
-
 #[test]
-fn a_change_goes_from_the_hub_to_a_canary_to_the_rest_and_every_pass_between_is_empty() {
-    let mut nodes = Nodes::new(GEO);
-    let hub = nodes.launch("hub");
-    let workers: Vec<String> = (0..3).map(|_| nodes.launch("workers")).collect();
-    nodes.poll(&hub, true);
-    workers.iter().for_each(|id| nodes.poll(id, true));
-    assert!(nodes.plan().1.is_empty());
-    nodes.change(&format!(
-        "{GEO}\n  rollout: {{maxUnavailable: 2}}\n  jupyter: {{idleTimeoutMinutes: 30}}"
-    ));
-    let plan = nodes.pass(None);
-    assert_eq!(summary(&plan), ["Update geo/pointer/hub"]);
-    assert_eq!(plan.changes().next().unwrap().reason, Reason::Changed);
-    assert_eq!(nodes.wave("hub"), [hub.clone()]);
-    assert!(nodes.plan().1.is_empty());
-    let phase = |plan: &Plan| phases(plan).into_iter().map(|(_, phase)| phase).collect::<Vec<_>>();
-    assert_eq!(phase(&nodes.plan().1), [Phase::Rolling, Phase::Held]);
-    nodes.poll(&hub, true);
-    let plan = nodes.pass(None);
-    assert_eq!(summary(&plan), ["Update geo/pointer/hub", "Update geo/pointer/workers"]);
-    let reasons: Vec<_> = plan.changes().map(|change| change.reason.clone()).collect();
-    assert_eq!(reasons, [Reason::RollOut, Reason::Changed]);
-    assert_eq!(nodes.wave("workers"), workers[..1]);
-    assert!(nodes.plan().1.is_empty());
-    nodes.poll(&workers[0], true);
-    let plan = nodes.pass(None);
-    assert_eq!(plan.changes().next().unwrap().reason, Reason::RollOut);
-    assert_eq!(nodes.wave("workers"), workers);
-    workers.iter().for_each(|id| nodes.poll(id, true));
-    nodes.pass(None);
-    assert_eq!(nodes.wave("workers"), Vec::<String>::new());
-    let (_, plan) = nodes.plan();
-    assert!(plan.is_empty() && plan.scopes["geo"].is_rolled_out());
-    assert!(
-        plan.scopes["geo"].nodes.iter().all(|node| node.standing == Standing::Good && !node.behind)
-    );
-}
-
-#[test]
-fn a_failing_canary_stops_it_and_a_revert_takes_it_back() {
-    let mut nodes = Nodes::new(GEO);
-    let workers: Vec<String> = (0..3).map(|_| nodes.launch("workers")).collect();
-    workers.iter().for_each(|id| nodes.poll(id, true));
-    nodes.change(&format!("{GEO}\n  jupyter: {{idleTimeoutMinutes: 30}}"));
-    nodes.pass(None);
-    nodes.poll(&workers[0], false);
-    nodes.tick(5 * MINUTE);
-    let (_, plan) = nodes.plan();
-    assert!(plan.is_empty());
-    let stopped = &plan.scopes["geo"].rollouts[1];
-    assert_eq!(
-        (stopped.phase, stopped.stopped[0].node.as_str()),
-        (Phase::Stopped, workers[0].as_str())
-    );
-    assert_eq!(
-        (stopped.stopped[0].what.as_str(), stopped.stopped[0].cause.as_str()),
-        ("base/up", "down")
-    );
-    nodes.change(GEO);
-    let plan = nodes.pass(None);
-    assert_eq!(plan.changes().next().unwrap().reason, Reason::Changed);
-    assert_eq!(nodes.wave("workers"), Vec::<String>::new());
-    nodes.poll(&workers[0], true);
-    assert!(nodes.plan().1.is_empty());
-}
-
-#[test]
-fn what_somebody_else_put_in_a_pointers_place_is_never_signed_again() {
-    let mut nodes = Nodes::new(GEO);
-    let worker = nodes.launch("workers");
-    nodes.poll(&worker, true);
-    let evil = |object: &mut Object| {
+fn what_was_altered_behind_our_back_is_put_right_with_a_higher_sequence() {
+    let manifests = page("one");
+    let cloud = FakeCloud::new(&site());
+    settle(&cloud, &manifests, &site(), &context(), 1);
+    cloud.tamper(&address("geo/pointer/hub"), |object| {
         if let Body::Pointer(pointer) = &mut object.body {
             pointer.target["roles"] = serde_json::json!(["evil"]);
             pointer.signed = false;
         }
-    };
-    assert!(nodes.cloud.tamper(&address("geo/pointer/workers"), evil));
-    nodes.change(&format!("{GEO}\n  jupyter: {{idleTimeoutMinutes: 30}}"));
-    nodes.pass(None);
-    let key = "clusters/geo/pointers/workers.json";
-    assert!(!nodes.cloud.pointers(key).pop().unwrap().body.contains("evil"));
-}
+    });
+    let (observed, plan) = look(&cloud, &manifests, &site(), &applied(&manifests));
+    assert_eq!(summary(&plan), ["Update geo/pointer/hub"]);
+    assert!(plan.changes().all(|change| change.reason == Reason::Drift));
+    carry_out(&cloud, &observed, &plan);
+    assert_eq!(cloud.pointers(HUB).len(), 2);
+    assert_whole(&cloud);
 
-#[test]
-fn a_report_goes_when_its_instance_is_gone_and_not_before() {
-    let nodes = Nodes::new(GEO);
-    let (one, other) = (nodes.launch("workers"), nodes.launch("workers"));
-    nodes.poll(&one, true);
-    nodes.poll(&other, true);
-    for life in [Life::Down, Life::Leaving] {
-        nodes.cloud.change_instance(&one, |it| it.life = life);
-        assert!(nodes.plan().1.is_empty(), "{life:?}");
-    }
-    nodes.cloud.change_instance(&one, |it| it.life = Life::Gone);
-    let (mut observed, plan) = nodes.plan();
-    assert_eq!(summary(&plan), [format!("Delete geo/node-report/{one}")]);
-    assert_eq!(plan.changes().next().unwrap().reason, Reason::InstanceGone);
-    for kind in ["instance", "scaling-group", "node-report"] {
-        observed.gaps = vec![unread(kind)];
-        let inputs = Inputs::new(&nodes.manifests, None, &observed);
-        let inputs = inputs.with_nodes(&nodes.manifests, &observed, NOW);
-        let plan = super::plan(&desired(&nodes.manifests, &site(), &inputs), &observed, &at(NOW));
-        assert!(!summary(&plan).iter().any(|it| it.contains("node-report")), "{kind}");
-    }
-    nodes.pass(None);
-    assert!(nodes.plan().1.is_empty());
-}
-
-#[test]
-fn many_reports_of_gone_instances_are_no_deletions_that_a_limit_counts() {
-    let nodes = Nodes::new(GEO);
-    for _ in 0..30 {
-        let id = nodes.launch("workers");
-        nodes.poll(&id, true);
-        nodes.cloud.change_instance(&id, |it| it.life = Life::Gone);
-    }
-    assert_eq!(nodes.pass(None).changes().count(), 30);
-    assert!(nodes.plan().1.is_empty());
-}
-
-#[test]
-fn a_worker_that_never_reports_is_replaced_one_at_a_time_where_others_report() {
-    let mut nodes = Nodes::new(GEO);
-    let well = nodes.launch("workers");
-    let mute: Vec<String> = (0..2).map(|_| nodes.launch("workers")).collect();
-    nodes.poll(&well, true);
-    nodes.tick(14 * MINUTE);
-    assert!(nodes.plan().1.is_empty());
-    nodes.tick(2 * MINUTE);
-    let plan = nodes.pass(None);
-    assert_eq!(summary(&plan), [format!("Delete geo/worker/{}", mute[0])]);
-    assert_eq!(plan.changes().next().unwrap().reason, Reason::NeverReported(15));
-    // The one in its place may yet report.
-    assert!(nodes.plan().1.is_empty());
-    let fresh = nodes.cloud.instances().into_keys().max().unwrap();
-    nodes.poll(&fresh, true);
-    assert_eq!(summary(&nodes.plan().1), [format!("Delete geo/worker/{}", mute[1])]);
-}
-
-#[test]
-fn nobody_is_replaced_who_is_worked_on_is_leaving_or_was_started_bare() {
-    let mut nodes = Nodes::new(GEO);
-    let mute = nodes.launch("workers");
-    nodes.tick(20 * MINUTE);
-    assert_eq!(nodes.plan().1.changes().count(), 1);
-    nodes.cloud.change_instance(&mute, |it| it.protected = true);
-    assert!(nodes.plan().1.is_empty());
-    nodes.cloud.change_instance(&mute, |it| (it.protected, it.life) = (false, Life::Leaving));
-    assert!(nodes.plan().1.is_empty());
-    let cloud = FakeCloud::new(&site());
-    let manifests = manifests(&[("geo", GEO)]);
+    cloud.lose(&address("geo/pointer/hub"));
     settle(&cloud, &manifests, &site(), &context(), 1);
-    cloud.launch("geo", "workers", REGION);
-    assert!(look(&cloud, &manifests, &site(), &at(NOW)).1.is_empty());
+    assert_eq!(cloud.pointers(HUB).len(), 3);
+    assert_whole(&cloud);
 }
 
 #[test]
-fn where_none_of_the_group_reports_instances_are_not_churned_for_ever() {
-    let mut nodes = Nodes::new(GEO);
-    nodes.launch("workers");
-    let mut ended = 0;
-    let mut held = 0;
-    // Four hours, a look a minute.
-    for _ in 0..240 {
-        nodes.tick(MINUTE);
-        let plan = nodes.pass(None);
-        ended += plan.changes().filter(|change| change.kind == "worker").count();
-        held += usize::from(blocked(&plan).iter().any(|it| it.contains("/worker/")));
+fn a_bundle_stays_while_a_pointer_may_name_it() {
+    let (before, after) = (page("one"), page("two"));
+    let cloud = FakeCloud::new(&site());
+    settle(&cloud, &before, &site(), &context(), 1);
+    let old = bundle(&before);
+    let (observed, plan_of_it) = look(&cloud, &after, &site(), &context());
+    carry_out(&cloud, &observed, &plan_of_it);
+    // A roll-out is on: some nodes are to be what they were.
+    cloud.tamper(&address("geo/pointer/hub"), |object| {
+        if let Body::Pointer(pointer) = &mut object.body {
+            let Body::Pointer(was) = seen(&observed, "geo/pointer/hub") else { panic!("it") };
+            pointer.previous = was.target;
+        }
+    });
+    let deleted = |plan: &lyceum_core::plan::Plan| {
+        plan.changes().filter(|change| change.action == Action::Delete).count()
+    };
+    let (mut observed, plan_of_it) = look(&cloud, &after, &site(), &context());
+    assert_eq!(deleted(&plan_of_it), 0, "{old} is named as the previous one");
+    cloud.tamper(&address("geo/pointer/hub"), |object| {
+        if let Body::Pointer(pointer) = &mut object.body {
+            pointer.previous = Value::Null;
+        }
+    });
+    let (whole, plan_of_it) = look(&cloud, &after, &site(), &context());
+    assert_eq!(summary(&plan_of_it), [format!("Delete {old}")]);
+    // Of pointers that could not be read any may.
+    observed.objects = whole.objects;
+    observed.objects.retain(|object| object.address.kind() != "pointer");
+    observed.gaps.push(unread("pointer"));
+    let state = desired(&after, &site(), &Inputs::new(&after, None, &observed));
+    assert_eq!(summary(&plan(&state, &observed, &context())), Vec::<String>::new());
+}
+
+fn seen(observed: &lyceum_core::observed::ObservedState, text: &str) -> Body {
+    let wanted = address(text);
+    observed.objects.iter().find(|object| object.address == wanted).unwrap().body.clone()
+}
+
+#[test]
+fn old_bundles_count_against_no_limit_and_go_some_at_a_time() {
+    let manifests = page("one");
+    let cloud = FakeCloud::new(&site());
+    settle(&cloud, &manifests, &site(), &context(), 1);
+    let one = object(&cloud, &bundle(&manifests));
+    for number in 0..60 {
+        let mut old = one.clone();
+        let digest = format!("{number:064x}");
+        old.address = address(&format!("geo/object/bundle-{number:012x}"));
+        old.id = format!("clusters/geo/bundles/{digest}");
+        if let Body::StoredObject(stored) = &mut old.body {
+            stored.key = old.id.clone();
+        }
+        cloud.put(old);
     }
-    assert!((2..=12).contains(&ended), "{ended}");
-    assert!(held > 10, "{held}");
+    let (observed, plan) = look(&cloud, &manifests, &site(), &context());
+    assert_eq!(plan.changes().count(), 50);
+    assert_eq!(blocked(&plan), Vec::<String>::new());
+    carry_out(&cloud, &observed, &plan);
+    settle(&cloud, &manifests, &site(), &context(), 1);
 }
 
 #[test]
-fn a_held_back_replacement_names_its_consent_and_is_done_with_it() {
-    let mut nodes = Nodes::new(GEO);
-    let mute = nodes.launch("workers");
-    (0..3).for_each(|_| drop(nodes.launch("workers")));
-    nodes.tick(20 * MINUTE);
-    let (observed, plan) = nodes.plan();
-    assert!(plan.is_empty());
-    let told = &plan.scopes["geo"].blocked[0];
-    assert_eq!((told.id.as_deref(), told.consent), (Some(mute.as_str()), true));
-    let mut context = at(nodes.now);
-    let address = format!("geo/worker/{mute}");
-    context.policy.consents =
-        vec![Consent { address: address.clone(), id: mute.clone(), reason: "test".into() }];
-    let inputs = Inputs::new(&nodes.manifests, None, &observed);
-    let inputs = inputs.with_nodes(&nodes.manifests, &observed, nodes.now);
-    let plan = super::plan(&desired(&nodes.manifests, &site(), &inputs), &observed, &context);
-    assert_eq!(summary(&plan), [format!("Delete {address}")]);
+fn a_lost_key_is_not_replaced_until_somebody_consents() {
+    let manifests = page("one");
+    let cloud = FakeCloud::new(&site());
+    settle(&cloud, &manifests, &site(), &context(), 1);
+    let public = object(&cloud, "geo/signing-key/node").output("public_key").unwrap();
+    // One half gone: nothing can be signed, and only another key would help.
+    cloud.tamper(&address("geo/signing-key/node"), |object| {
+        if let Body::SigningKey(key) = &mut object.body {
+            key.private_half = false;
+        }
+    });
+    let (_, plan_of_it) = look(&cloud, &manifests, &site(), &context());
+    assert_eq!(summary(&plan_of_it), Vec::<String>::new());
+    assert_eq!(blocked(&plan_of_it), ["geo/signing-key/node"]);
+
+    // Both gone: the pointers tell that there was one.
+    cloud.lose(&address("geo/signing-key/node"));
+    let (_, plan_of_it) = look(&cloud, &manifests, &site(), &context());
+    assert_eq!(summary(&plan_of_it), Vec::<String>::new());
+    let told = &plan_of_it.scopes["geo"].blocked[0];
+    assert_eq!((told.address.as_str(), told.id.as_ref()), ("geo/signing-key/node", Some(&public)));
+    assert!(told.hint().is_some());
+
+    let mut consented = context();
+    let consent = lyceum_core::manifest::repository::Consent {
+        address: "geo/signing-key/node".into(),
+        id: public,
+        reason: "lost".into(),
+    };
+    consented.policy.consents.push(consent);
+    let (_, plan_of_it) = look(&cloud, &manifests, &site(), &consented);
+    assert!(summary(&plan_of_it).contains(&"Create geo/signing-key/node".to_string()));
+    assert!(summary(&plan_of_it).contains(&"Update geo/pointer/hub".to_string()));
 }
 
 #[test]
-fn suspension_report_mode_and_gaps_hold_for_nodes_as_well() {
-    let mut nodes = Nodes::new(GEO);
-    nodes.launch("workers");
-    nodes.tick(20 * MINUTE);
-    nodes.change(&format!("{GEO}\n  drift: report"));
-    let (_, plan) = nodes.plan();
-    assert!(plan.is_empty());
-    assert_eq!(plan.scopes["geo"].reported[0].kind, "worker");
-    nodes.change(&format!("{GEO}\n  suspend: true"));
-    let (_, plan) = nodes.plan();
-    assert!(plan.is_empty() && plan.scopes["geo"].reported.is_empty());
-    nodes.change(GEO);
-    for kind in ["instance", "node-report", "scaling-group"] {
-        let (mut observed, _) = nodes.plan();
-        observed.gaps.push(unread(kind));
-        let inputs = Inputs::new(&nodes.manifests, None, &observed);
-        let inputs = inputs.with_nodes(&nodes.manifests, &observed, nodes.now);
-        let plan =
-            super::plan(&desired(&nodes.manifests, &site(), &inputs), &observed, &at(nodes.now));
-        assert!(plan.changes().all(|change| change.kind != "worker"), "{kind}");
-    }
+fn a_pointer_that_could_not_be_read_is_left_alone() {
+    let (before, after) = (page("one"), page("two"));
+    let cloud = FakeCloud::new(&site());
+    settle(&cloud, &before, &site(), &context(), 1);
+    let mut observed = now(cloud.observe(&scope(&after)));
+    let inputs = Inputs::new(&after, None, &observed);
+    let open = recognise(&pointers(&after, &site(), &inputs), &mut observed);
+    let names: Vec<&str> = open.iter().map(|object| object.address.name()).collect();
+    assert_eq!(names, ["hub"], "the workers' is as it should be");
+    observed.gaps.push(unread("pointer"));
+    let state = desired(&after, &site(), &inputs);
+    let plan = plan(&state, &observed, &context());
+    assert!(plan.changes().all(|change| change.kind != "pointer"));
+    assert!(plan.changes().all(|change| change.action != Action::Delete));
 }
 
 #[test]
-fn a_hub_that_never_reports_is_replaced_with_consent_only() {
-    let mut nodes = Nodes::new(GEO);
-    let hub = object(&nodes.cloud, "geo/instance/hub").id;
-    let id = nodes.launch("hub");
-    nodes.cloud.rename_instance(&id, &hub);
-    nodes.tick(20 * MINUTE);
-    let (observed, plan) = nodes.plan();
-    assert!(plan.is_empty());
-    let told = &plan.scopes["geo"].blocked[0];
-    assert_eq!((told.address.as_str(), told.action), ("geo/instance/hub", Action::Replace));
-    assert!(told.cause.starts_with("it did not report within 15 minutes"), "{}", told.cause);
-    let mut context = at(nodes.now);
-    context.policy.consents = vec![consent(&nodes.cloud, "geo/instance/hub")];
-    let inputs = Inputs::new(&nodes.manifests, None, &observed);
-    let inputs = inputs.with_nodes(&nodes.manifests, &observed, nodes.now);
-    let plan = super::plan(&desired(&nodes.manifests, &site(), &inputs), &observed, &context);
-    let change = plan.changes().find(|it| it.kind == "instance").unwrap();
-    assert_eq!((change.action, &change.reason), (Action::Replace, &Reason::NeverReported(15)));
-    nodes.poll(&hub, true);
-    assert!(blocked(&nodes.plan().1).is_empty());
-}
-
-#[test]
-fn a_report_that_cannot_be_read_is_shown_and_its_node_is_not_replaced() {
-    let mut nodes = Nodes::new(GEO);
-    let strange = nodes.launch("workers");
-    nodes.cloud.report_text(&strange, Said::Unreadable("it is no report".into()));
-    nodes.tick(60 * MINUTE);
-    let (_, plan) = nodes.plan();
-    assert!(plan.is_empty());
-    let node = &plan.scopes["geo"].nodes[0];
-    assert_eq!(node.standing, Standing::Unreadable);
-    assert_eq!(node.troubles[0].cause, "it is no report");
-}
-
-#[test]
-fn a_cluster_that_goes_takes_its_reports_along_after_its_nodes() {
-    let nodes = Nodes::new(GEO);
-    let worker = nodes.launch("workers");
-    nodes.poll(&worker, true);
-    let mut context = at(NOW);
-    context.policy.destroy = BTreeSet::from(["geo".to_string()]);
-    let (observed, plan) = look(&nodes.cloud, &nodes.manifests, &site(), &context);
-    let report = format!("Delete geo/node-report/{worker}");
-    assert!(summary(&plan).contains(&report));
-    let changes: Vec<_> = plan.changes().collect();
-    let steps = lyceum_core::plan::steps(&changes);
-    let place =
-        |kind: &str| steps.iter().position(|step| changes[step.change].kind == kind).unwrap();
-    let after = &steps[place("node-report")].after;
-    assert!(after.contains(&place("scaling-group")) && after.contains(&place("instance")));
-    let stored = |object: &Object| matches!(object.body, Body::NodeReport(Stored { .. }));
-    assert!(observed.objects.iter().any(stored));
+fn what_people_write_into_attributes_is_no_reference() {
+    let role = "  attributes: {jupyterhub: {port: 3}}\n  jupyter: {image: 'quay.io/a/b:1'}";
+    let manifests = with("{{ cluster.metadata.labels }}", role);
+    let mut files = files("{{ cluster.metadata.labels }}", role);
+    let text = String::from_utf8(files.files["clusters/geo/cluster.yaml"].clone()).unwrap();
+    let labelled = text.replace("  name: geo\n", "  name: geo\n  labels: {a: 'x'}\n");
+    files.files.insert("clusters/geo/cluster.yaml".into(), labelled.into());
+    let cloud = FakeCloud::new(&site());
+    settle(&cloud, &manifests, &site(), &context(), 1);
+    settle(&cloud, &load(&files).unwrap(), &site(), &context(), 2);
+    let told: BTreeMap<String, Value> =
+        serde_json::from_str(&cloud.pointers(HUB).pop().unwrap().body).unwrap();
+    assert_eq!(told["target"]["cluster"]["metadata"]["labels"]["a"], "x");
+    let Body::Pointer(Pointer { signed, .. }) = object(&cloud, "geo/pointer/hub").body else {
+        panic!("a pointer")
+    };
+    assert!(signed);
 }
