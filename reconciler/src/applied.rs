@@ -85,8 +85,8 @@ pub async fn record(
 }
 
 /// What a plan with nothing left to change leaves a scope with: its revision in
-/// full but for what cannot be made. None while something waits for consent or
-/// cannot be seen: that is still to come.
+/// full but for what cannot be made. None while something waits for consent,
+/// cannot be seen, or has not reached every node: that is still to come.
 pub fn in_full(plan: &Plan, scope: &str, revision: &str) -> Option<Recorded> {
     let plan = plan.scopes.get(scope)?;
     // A block of the whole scope without a consent is its limit: nothing of the
@@ -96,7 +96,7 @@ pub fn in_full(plan: &Plan, scope: &str, revision: &str) -> Option<Recorded> {
             || (blocked.action == Action::Create && blocked.consent)
             || (blocked.address == scope && !blocked.consent)
     };
-    if !plan.gaps.is_empty() || plan.blocked.iter().any(to_come) {
+    if !plan.gaps.is_empty() || !plan.is_rolled_out() || plan.blocked.iter().any(to_come) {
         return None;
     }
     let blocked = plan.blocked.iter().filter(|blocked| blocked.action == Action::Create);

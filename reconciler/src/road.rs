@@ -23,6 +23,7 @@ use lyceum_core::site::Site;
 
 use crate::applied::{History, Recorded, in_full, record};
 use crate::controller::aws_options;
+use crate::reports::Heard;
 use crate::source::Git;
 
 pub use declared::{AgentFile, DeclaredManifests, declared};
@@ -112,11 +113,15 @@ impl<C: Cloud> Road<C> {
         let mut observed = self.observe(scope).await;
         let whose = (manifests, &self.site);
         crate::pointers::read(&self.cloud, whose, self.agent.as_ref(), &mut observed).await;
+        // A command looks a few times and ends: it remembers nothing.
+        Heard::default().read(&self.cloud, manifests, &mut observed).await;
         let inputs = Inputs::new(manifests, self.agent.as_ref(), &observed);
+        let now = now();
+        let inputs = inputs.with_nodes(manifests, &observed, now);
         let desired = desired(manifests, &self.site, &inputs);
         let now_given = (manifests, self.agent.as_ref());
         let context = PlanContext {
-            now: now(),
+            now,
             policy: self.policy(),
             applied: self.history.desired(&observed, now_given, &self.site),
             only: self.only(&desired, &observed, must_be_known)?,

@@ -130,11 +130,49 @@ impl Surroundings {
     }
 }
 
+/// An instance of a cluster's, the hub's or one of its scaling group's, and what
+/// became of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LiveInstance {
+    /// `i-…`.
+    pub id: String,
+    /// Its cluster.
+    pub cluster: String,
+    /// `hub` or `workers`.
+    pub group: String,
+    /// The region it is in.
+    pub region: String,
+    /// Seconds since 1970, UTC, when it was last launched or started.
+    pub launched: i64,
+    /// How far in its life it is.
+    pub life: Life,
+    /// Its scaling group's name; none where it is in none.
+    pub scaling_group: Option<String>,
+    /// It is protected from scaling in: somebody works on it.
+    pub protected: bool,
+}
+
+/// How far in its life an instance is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Life {
+    /// Starting, running or about to.
+    Up,
+    /// Stopped or stopping; it may come back.
+    Down,
+    /// On its way out; there is no way back.
+    Leaving,
+    /// Terminated; still listed for about an hour.
+    Gone,
+}
+
 /// Everything one look at AWS found.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ObservedState {
     /// Every object that is ours, in no particular order, duplicates included.
     pub objects: Vec<Object>,
+    /// The clusters' instances, in no particular order.
+    pub instances: Vec<LiveInstance>,
     /// What is unknown.
     pub gaps: Vec<Gap>,
     /// What they stand in.
@@ -184,9 +222,20 @@ impl ObservedState {
         self.merge(other);
     }
 
+    /// Puts what was found of these kinds in a region in the place of what was
+    /// known of them.
+    pub fn renew(&mut self, region: &str, kinds: &[&str], found: (Vec<Object>, Vec<Gap>)) {
+        let here = |of: &str, kind: &str| of == region && kinds.contains(&kind);
+        self.objects.retain(|object| !here(&object.region, object.address.kind()));
+        self.gaps.retain(|gap| !here(&gap.region, &gap.kind));
+        self.objects.extend(found.0);
+        self.gaps.extend(found.1);
+    }
+
     /// Joins what another look (another region) found.
     pub fn merge(&mut self, other: ObservedState) {
         self.objects.extend(other.objects);
+        self.instances.extend(other.instances);
         self.gaps.extend(other.gaps);
         self.surroundings.zones.extend(other.surroundings.zones);
         self.surroundings.images.extend(other.surroundings.images);

@@ -35,7 +35,10 @@ struct Region {
 
 #[derive(Clone)]
 struct Look {
+    /// When everything was looked at.
     begun: Instant,
+    /// When the bucket was.
+    stored: Instant,
     scope: Scope,
     found: Arc<ObservedState>,
 }
@@ -61,6 +64,19 @@ impl Looks {
         state
     }
 
+    /// What is there for a cluster in `region`: what lies in the bucket as a look
+    /// that began at `since` or later found it, the rest as it was last seen.
+    pub(crate) async fn stored(
+        &self,
+        cloud: &impl Cloud,
+        commit: &Commit,
+        region: &str,
+        since: Instant,
+    ) -> ObservedState {
+        let wanted = part(&scope(&commit.manifests), region);
+        (*self.of(region).stored(cloud, wanted, since).await).clone()
+    }
+
     fn of(&self, region: &str) -> Arc<Region> {
         let mut regions = self.regions.lock().unwrap_or_else(PoisonError::into_inner);
         regions.entry(region.to_string()).or_default().clone()
@@ -76,16 +92,38 @@ impl Region {
         {
             return look.found;
         }
+        self.whole(cloud, wanted).await
+    }
+
+    async fn whole(&self, cloud: &impl Cloud, wanted: Scope) -> Arc<ObservedState> {
         let begun = Instant::now();
         let found = match timeout(DEADLINE, cloud.observe(&wanted)).await {
             Ok(found) => found,
             Err(_) => unseen(&wanted),
         };
-        for Gap { region, kind, scope, cause } in &found.gaps {
+        self.keep(Look { begun, stored: begun, scope: wanted, found: Arc::new(found) })
+    }
+
+    /// A look at the bucket alone; at everything where nobody has looked before.
+    async fn stored(&self, cloud: &impl Cloud, wanted: Scope, since: Instant) -> Arc<ObservedState> {
+        let _turn = self.turn.lock().await;
+        let Some(last) = self.seen().filter(|look| look.scope == wanted) else {
+            return self.whole(cloud, wanted).await;
+        };
+        if last.stored >= since {
+            return last.found;
+        }
+        let stored = Instant::now();
+        let look = cloud.observe_stored(&wanted, (*last.found).clone());
+        let found = timeout(DEADLINE, look).await.unwrap_or_else(|_| unseen(&wanted));
+        self.keep(Look { stored, found: Arc::new(found), ..last })
+    }
+
+    fn keep(&self, look: Look) -> Arc<ObservedState> {
+        for Gap { region, kind, scope, cause } in &look.found.gaps {
             tracing::warn!(region, kind, cluster = scope, "cannot see: {cause}");
         }
-        let found = Arc::new(found);
-        let look = Look { begun, scope: wanted, found: found.clone() };
+        let found = look.found.clone();
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(look);
         found
     }

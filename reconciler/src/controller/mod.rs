@@ -27,6 +27,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::applied::History;
+use crate::reports::Heard;
 
 pub use commit::{Commit, Commits, Follow};
 use look::{GLOBAL, Looks};
@@ -37,6 +38,11 @@ pub const GRACE: Duration = Duration::from_secs(8);
 /// How long after a lost answer the next look waits: what the call may have
 /// made must be visible by then.
 pub const CONSISTENCY: Duration = Duration::from_secs(5);
+
+/// How long after a look at a roll-out under way the next comes: a wave follows
+/// the one before within this, a node's pause between two looks at its pointer
+/// and the time it takes to converge.
+pub const ROLLING: Duration = Duration::from_secs(4);
 
 /// How the service runs.
 #[derive(Clone, Debug)]
@@ -49,12 +55,14 @@ pub struct Options {
     pub repository: PathBuf,
     /// How long after a lost answer the next look waits.
     pub consistency: Duration,
+    /// How long after a look at a roll-out under way the next comes.
+    pub rolling: Duration,
 }
 
 impl Options {
     /// The usual waits for a repository.
     pub fn new(repository: PathBuf, interval: Duration, agent: Option<Agent>) -> Self {
-        Self { interval, agent, repository, consistency: CONSISTENCY }
+        Self { interval, agent, repository, consistency: CONSISTENCY, rolling: ROLLING }
     }
 }
 
@@ -65,6 +73,7 @@ pub(crate) struct Shared<C> {
     pub(crate) options: Options,
     pub(crate) history: History,
     pub(crate) looks: Looks,
+    pub(crate) heard: Heard,
     /// Counts what was done; whoever waits for another scope looks again.
     pub(crate) progress: watch::Sender<u64>,
 }
@@ -82,6 +91,7 @@ pub async fn converge<C: Cloud + 'static>(
         site,
         history: History::new(&options.repository),
         looks: Looks::default(),
+        heard: Heard::default(),
         progress: watch::Sender::new(0),
         options,
     });

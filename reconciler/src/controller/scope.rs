@@ -5,9 +5,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use lyceum_core::cloud::{Class, Cloud, CloudError};
 use lyceum_core::desired::{Inputs, desired};
+use lyceum_core::kind::{Kind, Pointer};
 use lyceum_core::manifest::Manifests;
 use lyceum_core::observed::ObservedState;
-use lyceum_core::plan::{Change, Plan, PlanContext, Policy, StepAction, plan};
+use lyceum_core::plan::{Change, Plan, PlanContext, Policy, ScopePlan, StepAction, plan};
 use lyceum_core::report::{Next, Outcome, Report};
 use tokio::sync::watch;
 use tokio::time::sleep;
@@ -30,6 +31,8 @@ pub(crate) async fn run<C: Cloud + 'static>(
     mut end: watch::Receiver<bool>,
 ) {
     let mut since = Instant::now();
+    // When everything is looked at again; before, the nodes alone are.
+    let mut due = since;
     let mut tries: u32 = 0;
     let mut refused = Refused::default();
     let mut progress = shared.progress.subscribe();
@@ -37,7 +40,9 @@ pub(crate) async fn run<C: Cloud + 'static>(
         let commit = commits.borrow_and_update().clone();
         let declared = commit.scopes().find(|(name, _)| *name == scope);
         let region = declared.as_ref().map_or(found_in.as_str(), |(_, region)| region);
-        let task = Task { scope: &scope, region, declared: declared.is_some(), since };
+        let nodes_alone = Instant::now() < due;
+        let task =
+            Task { scope: &scope, region, declared: declared.is_some(), since, nodes_alone };
         let pass = tokio::select! {
             pass = pass(&shared, &task, (&commit, &mut refused), stop(&commits, &end)) => pass,
             // Looking and planning change nothing: they may be left at once.
@@ -49,30 +54,35 @@ pub(crate) async fn run<C: Cloud + 'static>(
         }
         // What this pass did is no news to itself.
         progress.borrow_and_update();
-        tries = if pass.next == Next::Retry { tries.saturating_add(1) } else { 0 };
-        let wait = match pass.next {
-            Next::Retry => backoff(tries),
-            Next::Settled | Next::Stalled => shared.options.interval,
-        };
+        if !nodes_alone {
+            tries = if pass.next == Next::Retry { tries.saturating_add(1) } else { 0 };
+            due = Instant::now() + match pass.next {
+                Next::Retry => backoff(tries),
+                Next::Settled | Next::Stalled => shared.options.interval,
+            };
+        }
         // A lost answer is waited out whatever else happens.
         let mut newer = false;
         tokio::select! {
             () = sleep(pass.pause) => {}
             _ = end.wait_for(|end| *end) => return,
         }
+        let wait = due.saturating_duration_since(Instant::now());
+        let wait = if pass.rolling { wait.min(shared.options.rolling) } else { wait };
         tokio::select! {
             () = sleep(wait) => {}
             _ = commits.changed() => {
-                (tries, newer) = (0, true);
+                (tries, newer, due) = (0, true, Instant::now());
                 refused.try_again();
             }
-            _ = progress.changed(), if pass.waits => {}
+            _ = progress.changed(), if pass.waits => due = Instant::now(),
             _ = end.wait_for(|end| *end) => return,
         }
         // Who changed nothing may share the look that somebody else began, or
         // begin on a commit from what was seen just now.
         since = match (pass.quiet, newer) {
             (false, _) => Instant::now(),
+            (true, false) if Instant::now() < due => super::before(shared.options.rolling / 2),
             (true, false) => super::before(shared.options.interval / 2),
             (true, true) => super::before(JUST_NOW.min(shared.options.interval / 2)),
         };
@@ -86,6 +96,8 @@ struct Task<'a> {
     declared: bool,
     /// How old the look may be.
     since: Instant,
+    /// Only what nodes are told is looked at and written.
+    nodes_alone: bool,
 }
 
 struct Pass {
@@ -96,6 +108,8 @@ struct Pass {
     /// Something waits for another scope.
     waits: bool,
     nothing_left: bool,
+    /// A roll-out is under way, and its next wave can be written.
+    rolling: bool,
 }
 
 /// Look, plan, execute, record.
@@ -106,20 +120,16 @@ async fn pass<C: Cloud>(
     stop: watch::Receiver<bool>,
 ) -> Pass {
     let scope = task.scope;
-    let observed = shared.looks.since(&*shared.cloud, commit, task.region, task.since).await;
-    let mut observed = part(&observed, scope);
     let manifests = part_of_manifests(&commit.manifests, scope);
-    if !scope.starts_with('@') {
-        let agent = shared.options.agent.as_ref();
-        let whose = (&manifests, &shared.site);
-        crate::pointers::read(&*shared.cloud, whose, agent, &mut observed).await;
-    }
+    let observed = seen(shared, task, (commit, &manifests)).await;
     let plan = planned(shared, scope, (commit, &manifests), &observed);
+    let plan = if task.nodes_alone { told_alone(&plan) } else { plan };
     let there = observed.objects.iter().any(|object| object.address.scope() == scope);
     say(scope, &plan);
     let report = done(shared, (&plan, &observed), (commit, refused), stop.clone()).await;
     if report.outcomes.is_empty() && !*stop.borrow() {
-        if let Some(full) = in_full(&plan, scope, &commit.revision) {
+        let full = in_full(&plan, scope, &commit.revision).filter(|_| !task.nodes_alone);
+        if let Some(full) = full {
             settle(shared, (scope, commit), &observed, &full).await;
         }
     } else if !report.outcomes.is_empty() {
@@ -129,6 +139,7 @@ async fn pass<C: Cloud>(
         tell(scope, commit, &report);
     }
     let lost = report.failures().any(|(_, failure)| failure.class == Class::Ambiguous);
+    let refused = report.failures().any(|(address, _)| address.kind() == Pointer::NAME);
     Pass {
         // What was just applied is looked at once more: that look finds nothing
         // to do, and only then is the revision recorded.
@@ -137,6 +148,7 @@ async fn pass<C: Cloud>(
         quiet: report.outcomes.is_empty(),
         waits: report.outcomes.values().any(|one| matches!(one, Outcome::Waiting { .. })),
         nothing_left: !task.declared && !there,
+        rolling: !refused && plan.scopes.get(scope).is_some_and(ScopePlan::is_rolling),
     }
 }
 
@@ -162,6 +174,38 @@ async fn done<C: Cloud>(
     report
 }
 
+/// What there is of a scope, and what its nodes are told and report.
+async fn seen<C: Cloud>(
+    shared: &Shared<C>,
+    task: &Task<'_>,
+    (commit, manifests): (&Commit, &Manifests),
+) -> ObservedState {
+    let Task { scope, region, since, .. } = *task;
+    let observed = match task.nodes_alone {
+        true => shared.looks.stored(&*shared.cloud, commit, region, since).await,
+        false => shared.looks.since(&*shared.cloud, commit, region, since).await,
+    };
+    let mut observed = part(&observed, scope);
+    if !scope.starts_with('@') {
+        let agent = shared.options.agent.as_ref();
+        let whose = (manifests, &shared.site);
+        crate::pointers::read(&*shared.cloud, whose, agent, &mut observed).await;
+        shared.heard.read(&*shared.cloud, manifests, &mut observed).await;
+    }
+    observed
+}
+
+/// The part of a plan that says what nodes are told: the rest was not looked at
+/// just now.
+fn told_alone(plan: &Plan) -> Plan {
+    let scopes = plan.scopes.iter().map(|(name, scope)| {
+        let told = |change: &&Change| change.kind == Pointer::NAME;
+        let changes = scope.changes.iter().filter(told).cloned().collect();
+        (name.clone(), ScopePlan { changes, ..scope.clone() })
+    });
+    Plan { scopes: scopes.collect() }
+}
+
 fn again(report: &Report) -> Next {
     match report.next() {
         Next::Settled => Next::Retry,
@@ -175,10 +219,11 @@ fn planned<C>(
     (commit, manifests): (&Commit, &Manifests),
     observed: &ObservedState,
 ) -> Plan {
+    let now = now();
     let agent = shared.options.agent.as_ref();
-    let inputs = Inputs::new(manifests, agent, observed);
+    let inputs = Inputs::new(manifests, agent, observed).with_nodes(manifests, observed, now);
     let context = PlanContext {
-        now: now(),
+        now,
         policy: Policy { declares_nothing: commit.manifests.declared_nothing, ..commit.policy() },
         applied: shared.history.desired(observed, (manifests, agent), &shared.site),
         only: Some([scope.to_string()].into()),
@@ -211,7 +256,9 @@ fn part_of_manifests(manifests: &Manifests, scope: &str) -> Manifests {
 fn part(observed: &ObservedState, scope: &str) -> ObservedState {
     let region = scope.starts_with('@');
     let of_it = |name: &str| region || name == scope || name.starts_with('@');
+    let instances = observed.instances.iter();
     ObservedState {
+        instances: instances.filter(|one| of_it(&one.cluster)).cloned().collect(),
         objects: observed
             .objects
             .iter()

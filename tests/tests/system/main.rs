@@ -12,6 +12,7 @@ mod isolation;
 mod permissions;
 mod protection;
 mod proxy;
+mod rollout;
 mod rooms;
 mod secrets;
 mod serve;

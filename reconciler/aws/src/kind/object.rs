@@ -32,6 +32,8 @@ pub(crate) struct Stored {
     pub(crate) size: u64,
     /// The ETag, without quotes.
     pub(crate) etag: String,
+    /// Seconds since 1970, UTC, when it was written.
+    pub(crate) modified: i64,
 }
 
 /// Everything under the clusters' prefix, a call for a thousand keys: S3 cannot
@@ -59,6 +61,7 @@ pub(crate) async fn described(clients: &Clients) -> Result<Vec<Stored>, CloudErr
         bucket: bucket.clone(),
         size: object.size().and_then(|size| u64::try_from(size).ok()).unwrap_or(0),
         etag: bare(object.e_tag().unwrap_or_default()),
+        modified: object.last_modified().map_or(0, |time| time.secs()),
         key: object.key.unwrap_or_default(),
     });
     Ok(stored.collect())

@@ -12,6 +12,7 @@ use super::change::{Action, AttributeChange, Blocked, Change, Reason};
 use super::diff::{self, Difference, Effect};
 use super::draft::{Draft, Known, Open};
 use super::drift::main_reason;
+use super::nodes::REPORT;
 
 impl<'a> Draft<'a> {
     /// Decides about one resource. Those it refers to were decided before.
@@ -153,6 +154,7 @@ impl<'a> Draft<'a> {
             found.extend(diff::tag_differences(&resource.tags, &object.tags));
         }
         let mut found = self.set_reported_apart(resource, object, found);
+        found.extend(self.mute_hub(resource, object));
         self.hold_back(resource, object, &mut found);
         if found.is_empty() {
             return;
@@ -213,7 +215,7 @@ impl<'a> Draft<'a> {
         };
         if worst == Effect::Replace {
             let cause = if guarded(object) && !self.consented(Deed::Replace, object) {
-                Some((format!("a change of {} replaces it", paths(Effect::Replace)), true))
+                Some((replaces(found, &paths(Effect::Replace)), true))
             } else {
                 self.guarded_dependent(resource).map(|dependent| {
                     let paths = paths(Effect::Replace);
@@ -300,6 +302,15 @@ impl Resource {
             let value = attributes.get(*name).unwrap_or(&Value::Null);
             refs_in_value(value).iter().any(|reference| reference.address == *address)
         })
+    }
+}
+
+/// What is said of what replaces something.
+fn replaces(found: &[(Difference, Reason)], paths: &str) -> String {
+    let mute = found.iter().find(|(difference, _)| difference.attribute == REPORT);
+    match mute {
+        Some((_, reason)) => format!("{reason}; replacing it ends what people do there"),
+        None => format!("a change of {paths} replaces it"),
     }
 }
 

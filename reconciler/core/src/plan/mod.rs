@@ -17,6 +17,7 @@ mod drift;
 mod files;
 mod hold;
 mod index;
+mod nodes;
 mod order;
 mod prune;
 mod steps;
@@ -104,5 +105,6 @@ pub fn plan(desired: &DesiredState, observed: &ObservedState, context: &PlanCont
         draft.converge(resource);
     }
     draft.prune();
+    draft.replace_mute_workers();
     draft.finish()
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use crate::desired::{Along, Resource, is_agent};
-use crate::kind::Body;
+use crate::kind::{Body, Kind, NodeReport};
 use crate::manifest::repository::Deed;
 use crate::observed::{Gap, Object};
 use crate::site::TAG_PROTECT;
@@ -45,6 +45,11 @@ impl<'a> Draft<'a> {
                 Some(_) if self.moved_from(scope).is_some() => {}
                 Some(_) if extra => extras.push(object),
                 Some(_) if self.desired.resources.contains_key(&object.address) => {}
+                Some(_) if object.address.kind() == NodeReport::NAME => {
+                    if self.outlived(object) {
+                        self.remove(deletion(object, Reason::InstanceGone), true);
+                    }
+                }
                 Some(_) if self.still_started(object) || self.still_pointed(object) => {}
                 Some(_) if is_bundle(object) => {
                     let count = bundles.entry(scope).or_default();
