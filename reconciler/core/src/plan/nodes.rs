@@ -9,6 +9,7 @@ use crate::address::Address;
 use crate::desired::{ReportWithin, Resource, ScopePolicy};
 use crate::kind::{Body, Instance, Kind, NodeReport, ScalingGroup, Worker};
 use crate::manifest::cluster::DriftMode;
+use crate::manifest::repository::Deed;
 use crate::observed::{Life, LiveInstance, Object};
 
 use super::change::{Action, Blocked, Change, Reason};
@@ -40,8 +41,8 @@ impl<'a> Draft<'a> {
             };
             let Some(worker) = self.mute_worker(scope, within) else { continue };
             let change = self.end(worker, within);
-            let consented =
-                self.context.policy.consents_to(&change.address.to_string(), &worker.id);
+            let address = change.address.to_string();
+            let consented = self.context.policy.consents_to(Deed::Delete, &address, &worker.id);
             if policy.drift == DriftMode::Report && !consented {
                 self.scope(scope).reported.push(change);
             } else if let Some(cause) = self.hopeless(worker, within).filter(|_| !consented) {
