@@ -302,6 +302,7 @@ fn a_lost_key_is_not_replaced_until_somebody_consents() {
     let consent = lyceum_core::manifest::repository::Consent {
         address: "geo/signing-key/node".into(),
         id: public,
+        to: Default::default(),
         reason: "lost".into(),
     };
     consented.policy.consents.push(consent);
