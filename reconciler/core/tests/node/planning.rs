@@ -212,6 +212,14 @@ fn what_is_written_wrong_makes_no_plan() {
             "- {name: a, package: {repository: {name: x, uri: u, key: k}}}",
             "r/a: its role has no `files/k`",
         ),
+        (
+            "- {name: a, unit: {name: '{{ cluster.spec.storage.shared[0].path }}', content: x}}",
+            "r/a: unit.name: `/srv/shared/maps` is no name",
+        ),
+        (
+            "- {name: a, docker_service: {name: \"{{ 'a b' }}\", image: i}}",
+            "r/a: docker_service.name: `a b` is no name",
+        ),
         ("- {name: a}", "r/a: it has to name exactly one kind of step"),
         (
             "- {name: a, group: {name: x}, user: {name: x}}",

@@ -11,7 +11,7 @@ use super::{Difference, Run, Step, StepError};
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct KernelModule {
     /// Its name.
-    #[schemars(regex(pattern = r"^[a-z0-9_-]+$"))]
+    #[schemars(regex(pattern = r"^[a-z0-9_-]+$|\{\{"))]
     pub name: String,
     /// A kernel that neither has the module nor can load it is no error.
     #[serde(default)]

@@ -29,7 +29,7 @@ pub struct Package {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PackageRepository {
     /// What its files on the node are called.
-    #[schemars(regex(pattern = r"^[a-z0-9][a-z0-9-]{0,40}$"))]
+    #[schemars(regex(pattern = r"^[a-z0-9][a-z0-9-]{0,40}$|\{\{"))]
     pub name: String,
     /// Its address.
     pub uri: String,
