@@ -28,6 +28,7 @@ use crate::life;
 use crate::local::{self, LocalError};
 use crate::machine::Machine;
 use crate::machine::cluster::Surroundings;
+use crate::replace::{self, Own};
 use crate::round::{self, Round, Stop};
 use crate::settings::{self, Settings, SettingsError};
 use crate::{facts, http};
@@ -213,6 +214,8 @@ struct Place {
 
 impl Place {
     fn run(self) -> Result<Exit, Failed> {
+        // First of all: whatever goes wrong from here on is counted.
+        replace::begin(&self.keep, &Own::read()?)?;
         let node = self.node()?;
         life::run(node, &self.runtime)?;
         Ok(Exit::Well)

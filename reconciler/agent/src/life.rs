@@ -56,7 +56,6 @@ struct Due {
 pub fn run(mut node: Node, runtime: &Runtime) -> Answer<()> {
     let told = Arc::new(Told::default());
     listen(&told, runtime)?;
-    replace::begin(node.keep(), node.own())?;
     let own = node.own().report();
     tracing::info!(version = own.version, digest = own.digest, "begins");
     let mut due = Due::now();

@@ -202,7 +202,7 @@ impl host::Units for Machine {
             }
         });
         done.map_err(|error| match error.cause {
-            Cause::Failed => self.with_log(name, error),
+            Cause::Failed | Cause::Invalid => self.with_log(name, error),
             _ => error,
         })
     }
@@ -274,7 +274,8 @@ fn failed(operation: &str, error: &zbus::Error) -> HostError {
 fn named(name: &str) -> Cause {
     match name.strip_prefix("org.freedesktop.systemd1.").unwrap_or(name) {
         "NoSuchUnit" | "LoadFailed" => Cause::NotFound,
-        "UnitMasked" | "BadUnitSetting" => Cause::Refused,
+        "BadUnitSetting" => Cause::Invalid,
+        "UnitMasked" => Cause::Refused,
         "TransactionIsDestructive" => Cause::Busy,
         _ => Cause::Failed,
     }

@@ -1,0 +1,6 @@
+//! The agent on a real node: systemd, its own Docker, a swarm, a registry,
+//! shared storage.
+
+mod kit;
+mod kinds;
+mod life;
