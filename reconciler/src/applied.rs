@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use lyceum_core::address::Address;
 use lyceum_core::cloud::{Cloud, CloudError};
-use lyceum_core::desired::{Inputs, Resource, desired};
+use lyceum_core::desired::{Along, Inputs, Resource, desired};
 use lyceum_core::kind::Body;
 use lyceum_core::manifest::{Manifests, load};
 use lyceum_core::observed::{Object, ObservedState};
@@ -80,7 +80,7 @@ pub async fn record(
     parameter.value = record.text();
     let (address, region) = (object.address.clone(), object.region.clone());
     let body = Body::Parameter(parameter);
-    let after = Resource { address, region, tags: BTreeMap::new(), body };
+    let after = Resource { address, region, tags: BTreeMap::new(), body, along: Along::default() };
     cloud.update(object, &after).await.map(drop)
 }
 
@@ -93,6 +93,7 @@ pub fn in_full(plan: &Plan, scope: &str, revision: &str) -> Option<Recorded> {
     // plan was done.
     let to_come = |blocked: &Blocked| {
         matches!(blocked.action, Action::Update | Action::Replace)
+            || (blocked.action == Action::Create && blocked.consent)
             || (blocked.address == scope && !blocked.consent)
     };
     if !plan.gaps.is_empty() || plan.blocked.iter().any(to_come) {
@@ -170,6 +171,7 @@ pub fn only(manifests: &Manifests, cluster: &str) -> Manifests {
         clusters: clusters.map(|(name, one)| (name.clone(), one.clone())).into_iter().collect(),
         consents: manifests.consents.clone(),
         roles: manifests.roles.clone(),
+        bundles: manifests.bundles.clone(),
         warnings: Vec::new(),
         declared_nothing: manifests.declared_nothing,
     }

@@ -10,6 +10,7 @@ pub mod applied;
 pub mod cli;
 pub mod controller;
 pub mod execute;
+pub mod pointers;
 pub mod render;
 pub mod road;
 pub mod source;

@@ -109,7 +109,9 @@ impl<C: Cloud> Road<C> {
         let manifests = &self.declared.manifests;
         let mut scope = scope(manifests);
         scope.regions.extend(self.wanted.regions.iter().cloned());
-        let observed = self.cloud.observe(&scope).await;
+        let mut observed = self.cloud.observe(&scope).await;
+        let whose = (manifests, &self.site);
+        crate::pointers::read(&self.cloud, whose, self.agent.as_ref(), &mut observed).await;
         let inputs = Inputs::new(manifests, self.agent.as_ref(), &observed);
         let desired = desired(manifests, &self.site, &inputs);
         let context = PlanContext {

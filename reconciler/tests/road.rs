@@ -50,6 +50,12 @@ impl Cloud for Borrowed<'_> {
     ) -> lyceum_core::observed::ObservedState {
         self.0.observe(scope).await
     }
+    async fn read(
+        &self,
+        object: &lyceum_core::observed::Object,
+    ) -> Result<Option<lyceum_core::observed::Object>, CloudError> {
+        self.0.read(object).await
+    }
     async fn create(
         &self,
         resource: &lyceum_core::desired::Resource,

@@ -28,6 +28,7 @@ REGIONAL = {
     "access-point": storage.access_points,
     "parameter": storage.parameters,
     "bucket": storage.buckets,
+    "stored": storage.stored,
     "queue": services.queues,
     "event-rule": services.event_rules,
     "alarm": services.alarms,

@@ -14,6 +14,7 @@ import sys
 
 import cloud
 import manifests
+import nodes
 from expect import Expectations, actions
 from region import ADDRESS, OWNER
 
@@ -88,7 +89,7 @@ def firewall(expect, spec, vpc):
     return groups
 
 
-def identity(expect, spec, owner):
+def identity(expect, spec, owner, repository):
     cluster, region = expect.scope, expect.region
     for group in ("hub", "workers"):
         name, path = f"{owner}-{cluster}-{group}", f"/{owner}/{cluster}/"
@@ -102,7 +103,8 @@ def identity(expect, spec, owner):
         )
         expect.true(f"role/{group}", "EC2 may assume it", "ec2.amazonaws.com" in json.dumps(role["trust"]))
         expect.same(f"instance-profile/{group}", path=(profile["path"], path), roles=(profile["roles"], [name]))
-        least_privilege(expect, role, group, owner)
+        published = nodes.written_parameters(repository, spec[group]["roles"])
+        least_privilege(expect, role, group, (owner, published))
 
 
 # What has no resource to be restricted to, in AWS's own reference.
@@ -110,8 +112,8 @@ UNRESTRICTED = ("cloudwatch:PutMetricData", "ssmmessages:", "ec2messages:", "ssm
                 "ec2:Describe", "autoscaling:Describe", "ecr:GetAuthorizationToken")
 
 
-def least_privilege(expect, role, group, owner):
-    what, cluster = f"role/{group}", expect.scope
+def least_privilege(expect, role, group, owner_and_published):
+    what, cluster, (owner, published) = f"role/{group}", expect.scope, owner_and_published
     allowed = list(actions(role["policies"]))
     expect.true(what, "it may do something", allowed)
     reads, writes = set(), set()
@@ -136,11 +138,10 @@ def least_privilege(expect, role, group, owner):
                 own = resource.endswith(f"/{owner}-{cluster}-workers")
                 expect.true(what, f"{resource} is its own group", own)
     token = f"/{owner}/{cluster}/swarm-join-token"
-    readable = any(name == token or name.endswith("/*") for name in reads)
-    expect.true(what, "it reads the swarm's join token", readable)
-    expect.same(what, writes_parameters=(writes, {token} if group == "hub" else set()))
-    if group == "workers":
-        expect.true(what, "it reads no secret but the token", all(not name.endswith("*") for name in reads))
+    expect.true(what, "it reads the swarm's join token", token in reads)
+    wanted = {f"/{owner}/{cluster}/{name}" for name in published} | ({token} if group == "hub" else set())
+    expect.same(what, writes_parameters=(writes, wanted))
+    expect.true(what, "it reads parameters by name alone", all("*" not in name for name in reads))
 
 
 def storage(expect, spec, subnets, groups):
@@ -443,7 +444,8 @@ def check(endpoint, repository):
         images = cloud.Region(endpoint, spec["region"]).all("ec2", "describe_images", "Images")
         vpc, subnets = network(expect, spec)
         groups = firewall(expect, spec, vpc)
-        identity(expect, spec, owner)
+        identity(expect, spec, owner, repository)
+        nodes.check(expect, spec, owner, repository, cloud.Region(endpoint, spec["region"]))
         storage(expect, spec, subnets, groups)
         names(expect, spec, owner, zones)
         hub(expect, spec, subnets, groups, owner, images)

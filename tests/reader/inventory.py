@@ -23,7 +23,7 @@ HASH = re.compile(r"sha256=[0-9a-f]{64}")
 
 def named(found):
     """Ids (and public addresses) to names."""
-    names = {}
+    names, keys = {}, {}
     for kinds in found.values():
         for kind, objects in kinds.items():
             for one in objects:
@@ -33,15 +33,19 @@ def named(found):
                 names[one["id"]] = f"<{kind} {name}>"
                 if one.get("public_ip"):
                     names[one["public_ip"]] = f"<public ip of {name}>"
-    return names
+        # Made by chance: no two runs have the same.
+        for one in kinds.get("parameter", []):
+            if one["id"].endswith("/node-key"):
+                keys[one["value"]] = f"<public key {one['id']}>"
+    return names, keys
 
 
-def replaced(value, names):
+def replaced(value, names, keys):
     """A value with every known id replaced, and every unknown one blotted out."""
     if isinstance(value, dict):
-        return {replaced(key, names): replaced(item, names) for key, item in value.items()}
+        return {replaced(key, names, keys): replaced(item, names, keys) for key, item in value.items()}
     if isinstance(value, list):
-        items = [replaced(item, names) for item in value]
+        items = [replaced(item, names, keys) for item in value]
         # What the reader sorted by id must be sorted by name.
         return sorted(items, key=lambda item: json.dumps(item, sort_keys=True)) if items != value else items
     if not isinstance(value, str):
@@ -49,6 +53,8 @@ def replaced(value, names):
     # The hash of a text that holds ids differs as they do.
     text = HASH.sub("sha256=?", value)
     text = ID.sub(lambda match: names.get(match[0], match[0].split("-")[0] + "-?"), text)
+    for known, name in keys.items():
+        text = text.replace(known, name)
     for known, name in names.items():
         if known[0].isdigit() and known in text:
             text = text.replace(known, name)
@@ -70,13 +76,15 @@ def comparable(found):
         for one in kinds.get("parameter", []):
             if one["id"].endswith("/applied"):
                 one["value"] = ""  # the revision, which is the run's
-    names = named(found)
+        for one in kinds.get("stored", []):
+            one.pop("metadata", None)  # sequence, revision and signature are the run's
+    names, keys = named(found)
     result = {}
     for region, kinds in found.items():
         for kind, objects in kinds.items():
             plain = [{key: one[key] for key in one if key != "id" or not ID.fullmatch(one["id"])} for one in objects]
             result.setdefault(region, {})[kind] = sorted(
-                (replaced(one, names) for one in plain), key=lambda one: json.dumps(one, sort_keys=True)
+                (replaced(one, names, keys) for one in plain), key=lambda one: json.dumps(one, sort_keys=True)
             )
     return result
 

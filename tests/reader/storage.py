@@ -1,5 +1,7 @@
 """File systems, parameters, buckets."""
 
+import hashlib
+
 from region import document, mount_targets, tagged, tags
 
 
@@ -93,4 +95,23 @@ def buckets(aws):
                 keys=sorted(item["Key"] for item in aws.all("s3", "list_objects_v2", "Contents", Bucket=name)),
             )
         )
+    return found
+
+
+def stored(aws):
+    """What lies under the clusters' prefix; of pointers what they say."""
+    s3 = aws.client("s3")
+    found = []
+    for bucket in buckets(aws):
+        for key in bucket["keys"]:
+            if not key.startswith("clusters/"):
+                continue
+            answer = s3.get_object(Bucket=bucket["id"], Key=key)
+            content = answer["Body"].read()
+            one = {"id": key, "bucket": bucket["id"], "size": len(content)}
+            if "/pointers/" in key:
+                one["says"], one["metadata"] = content.decode(), answer["Metadata"]
+            else:
+                one["sha256"] = hashlib.sha256(content).hexdigest()
+            found.append(one)
     return found

@@ -40,18 +40,18 @@ enum CallKind {
 
 impl Call {
     /// A call that changes nothing.
-    pub(crate) fn read(service: &'static str, operation: &'static str) -> Self {
+    pub(crate) const fn read(service: &'static str, operation: &'static str) -> Self {
         Self { service, operation, kind: CallKind::Read }
     }
 
     /// A change that may be repeated: by token, by name, or an upsert.
-    pub(crate) fn repeatable(service: &'static str, operation: &'static str) -> Self {
+    pub(crate) const fn repeatable(service: &'static str, operation: &'static str) -> Self {
         Self { service, operation, kind: CallKind::Repeatable }
     }
 
     /// A change that, repeated, would happen twice. Sent again only after an
     /// answer that says it was not carried out.
-    pub(crate) fn once(service: &'static str, operation: &'static str) -> Self {
+    pub(crate) const fn once(service: &'static str, operation: &'static str) -> Self {
         Self { service, operation, kind: CallKind::Once }
     }
 

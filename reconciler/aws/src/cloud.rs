@@ -8,6 +8,7 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 use lyceum_core::cloud::{Class, Cloud, CloudError, Outputs, Scope};
 use lyceum_core::desired::Resource;
+use lyceum_core::kind::Body;
 use lyceum_core::observed::{Object, ObservedState};
 use lyceum_core::site::Site;
 
@@ -102,6 +103,15 @@ impl Aws {
 impl Cloud for Aws {
     async fn observe(&self, scope: &Scope) -> ObservedState {
         observe::observe(self, scope).await
+    }
+
+    async fn read(&self, object: &Object) -> Result<Option<Object>, CloudError> {
+        match &object.body {
+            Body::Pointer(seen) => {
+                kind::pointer::read(&self.clients(&object.region), object, seen).await
+            }
+            _ => Ok(Some(object.clone())),
+        }
     }
 
     async fn create(&self, resource: &Resource) -> Result<Outputs, CloudError> {

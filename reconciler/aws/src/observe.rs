@@ -31,7 +31,7 @@ async fn region_state(aws: &Aws, region: &str, scope: &Scope) -> ObservedState {
     let clients = &aws.clients(region);
     let lists: Vec<BoxFuture<'_, Listing>> = vec![
         listing(region, "bucket", kind::bucket::list(clients)).boxed(),
-        listing(region, "object", kind::object::list(clients)).boxed(),
+        stored(clients).boxed(),
         listing(region, "queue", kind::queue::list(clients)).boxed(),
         listing(region, "event-rule", kind::event_rule::list(clients)).boxed(),
         listing(region, "vpc", kind::vpc::list(clients)).boxed(),
@@ -45,7 +45,7 @@ async fn region_state(aws: &Aws, region: &str, scope: &Scope) -> ObservedState {
         machines(clients).boxed(),
         listing(region, "file-system", kind::file_system::list(clients)).boxed(),
         listing(region, "access-point", kind::access_point::list(clients)).boxed(),
-        listing(region, "parameter", kind::parameter::list(clients)).boxed(),
+        parameters(clients).boxed(),
         listing(region, "namespace", kind::namespace::list(clients)).boxed(),
         listing(region, "discovery-service", kind::discovery_service::list(clients)).boxed(),
         listing(region, "scaling-group", kind::scaling_group::list(clients)).boxed(),
@@ -60,6 +60,43 @@ async fn region_state(aws: &Aws, region: &str, scope: &Scope) -> ObservedState {
     state
 }
 
+/// Agents, bundles and pointers: one list of the bucket serves all.
+async fn stored(clients: &Clients) -> Listing {
+    match kind::object::described(clients).await {
+        Ok(stored) => joined([
+            kind::object::listing(clients, &stored),
+            kind::pointer::listing(clients, &stored),
+        ]),
+        Err(error) => unread(clients, &["object", "pointer"], &error),
+    }
+}
+
+/// Parameters and the keys that two of them are.
+async fn parameters(clients: &Clients) -> Listing {
+    match kind::parameter::described(clients).await {
+        Ok(described) => joined([
+            kind::parameter::listing(clients, &described),
+            kind::signing_key::listing(clients, &described),
+        ]),
+        Err(error) => unread(clients, &["parameter", "signing-key"], &error),
+    }
+}
+
+fn joined(listings: [Listing; 2]) -> Listing {
+    let mut all = Listing::default();
+    for one in listings {
+        all.objects.extend(one.objects);
+        all.gaps.extend(one.gaps);
+    }
+    all
+}
+
+/// What one list served is unknown, all of it.
+fn unread(clients: &Clients, kinds: &[&str], error: &CloudError) -> Listing {
+    let gaps = kinds.iter().map(|kind| gap(&clients.region, kind, error));
+    Listing { objects: vec![], gaps: gaps.collect() }
+}
+
 /// Volumes and instances: one list of volumes serves both, so that it is a gap
 /// for both as well.
 async fn machines(clients: &Clients) -> Listing {
@@ -67,10 +104,7 @@ async fn machines(clients: &Clients) -> Listing {
         tokio::join!(kind::volume::described(clients), kind::instance::described(clients));
     let volumes = match volumes {
         Ok(volumes) => volumes,
-        Err(error) => {
-            let gaps = ["volume", "instance"].map(|kind| gap(&clients.region, kind, &error));
-            return Listing { objects: vec![], gaps: gaps.into() };
-        }
+        Err(error) => return unread(clients, &["volume", "instance"], &error),
     };
     let instances = async { kind::instance::listing(clients, instances?, &volumes).await };
     let mut both = kind::volume::listing(clients, &volumes);

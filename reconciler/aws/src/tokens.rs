@@ -125,6 +125,7 @@ mod tests {
             region: "us-east-1".into(),
             tags: BTreeMap::new(),
             body: Volume { size_gib, ..Volume::default() }.into(),
+            along: Default::default(),
         }
     }
 

@@ -5,5 +5,6 @@ mod backdrop;
 mod groups;
 mod iam;
 mod names;
+mod nodes;
 mod regional;
 mod storage;

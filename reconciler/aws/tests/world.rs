@@ -52,7 +52,7 @@ impl World {
             "role" | "instance-profile" | "record" => "global",
             _ => REGION,
         };
-        Resource { address, region: region.into(), tags, body }
+        Resource { address, region: region.into(), tags, body, along: Default::default() }
     }
 
     /// Makes a resource and returns its outputs.

@@ -152,6 +152,19 @@ impl ObservedState {
         })
     }
 
+    /// Takes an object that was read whole in the place of the one that was
+    /// listed.
+    pub fn put(&mut self, whole: Object) {
+        let same = |object: &&mut Object| {
+            object.id == whole.id
+                && object.region == whole.region
+                && object.address == whole.address
+        };
+        if let Some(object) = self.objects.iter_mut().find(same) {
+            *object = whole;
+        }
+    }
+
     /// Joins what another look (another region) found.
     pub fn merge(&mut self, other: ObservedState) {
         self.objects.extend(other.objects);

@@ -25,7 +25,12 @@ pub const TAG_LABEL_PREFIX: &str = "lyceum:label:";
 /// The names of the parameters that are ours under a cluster's prefix. What an
 /// operator puts there under any other name is never read as ours, changed or
 /// removed.
-pub const RESERVED_PARAMETERS: &[&str] = &["facts", "applied", "swarm-join-token"];
+pub const RESERVED_PARAMETERS: &[&str] =
+    &["facts", "applied", "swarm-join-token", SIGNING_KEY, SIGNING_KEY_PRIVATE];
+/// The parameter with the public half of the key that pointers are signed with.
+pub const SIGNING_KEY: &str = "node-key";
+/// The parameter with its private half. No node may read or write it.
+pub const SIGNING_KEY_PRIVATE: &str = "node-key-private";
 
 /// The account and the repository that a desired state is for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -102,8 +107,13 @@ impl Site {
 
 /// SHA-256 of a text, 64 hex digits.
 pub fn digest(text: &str) -> String {
+    digest_of(text.as_bytes())
+}
+
+/// SHA-256 of bytes, 64 hex digits.
+pub fn digest_of(bytes: &[u8]) -> String {
     use sha2::Digest;
-    sha2::Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -102,8 +102,13 @@ async fn pass<C: Cloud>(
 ) -> Pass {
     let scope = task.scope;
     let observed = shared.looks.since(&*shared.cloud, commit, task.region, task.since).await;
-    let observed = part(&observed, scope);
+    let mut observed = part(&observed, scope);
     let manifests = part_of_manifests(&commit.manifests, scope);
+    if !scope.starts_with('@') {
+        let agent = shared.options.agent.as_ref();
+        let whose = (&manifests, &shared.site);
+        crate::pointers::read(&*shared.cloud, whose, agent, &mut observed).await;
+    }
     let plan = planned(shared, scope, (commit, &manifests), &observed);
     let there = observed.objects.iter().any(|object| object.address.scope() == scope);
     say(scope, &plan);

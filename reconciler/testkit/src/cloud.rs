@@ -1,23 +1,33 @@
 //! [`FakeCloud`]: objects by id, made and refused as AWS would.
 //!
 //! It keeps what it is given, hands out ids and outputs, refuses to remove what
-//! others refer to and to make a second of a unique name, and fails on request,
-//! before or after the deed.
+//! others refer to, to make a second of a unique name and to tell nodes of what is
+//! not there, and fails on request, before or after the deed.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use lyceum_core::address::{Address, refs_in_value};
 use lyceum_core::cloud::{Class, Cloud, CloudError, Outputs, Scope};
-use lyceum_core::desired::Resource;
-use lyceum_core::kind::Body;
+use lyceum_core::desired::{Resource, etag};
+use lyceum_core::kind::{Body, Pointer};
+use lyceum_core::node::pointer;
 use lyceum_core::observed::{Image, Object, ObservedState, Surroundings};
 use lyceum_core::site::{Site, TAG_CREATED, TAG_OWNER, TAG_SOURCE};
 use serde_json::Value;
 
 /// Kinds whose id is their name or key.
-const KNOWN_BY_NAME: &[&str] =
-    &["role", "instance-profile", "scaling-group", "alarm", "event-rule", "bucket", "object"];
+const KNOWN_BY_NAME: &[&str] = &[
+    "role",
+    "instance-profile",
+    "scaling-group",
+    "alarm",
+    "event-rule",
+    "bucket",
+    "object",
+    "pointer",
+    "signing-key",
+];
 
 /// A cloud in memory.
 #[derive(Debug)]
@@ -33,6 +43,12 @@ struct State {
     faults: Vec<Fault>,
     refused: Vec<(String, Class)>,
     log: Vec<String>,
+    /// The content of what is stored, by key.
+    contents: BTreeMap<String, Arc<[u8]>>,
+    /// Every pointer that was ever written, by key, oldest first.
+    pointers: BTreeMap<String, Vec<pointer::Pointer>>,
+    /// Private halves, by the name of the public one.
+    keys: BTreeMap<String, [u8; 32]>,
 }
 
 /// A failure to come.
@@ -107,6 +123,17 @@ impl FakeCloud {
         self.lock().objects.retain(|_, object| object.address != *address);
     }
 
+    /// Every pointer that was ever written under a key, oldest first: what nodes
+    /// may have seen.
+    pub fn pointers(&self, key: &str) -> Vec<pointer::Pointer> {
+        self.lock().pointers.get(key).cloned().unwrap_or_default()
+    }
+
+    /// The content of what is stored under a key.
+    pub fn content(&self, key: &str) -> Option<Arc<[u8]>> {
+        self.lock().contents.get(key).cloned()
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -120,8 +147,13 @@ impl FakeCloud {
 impl Cloud for FakeCloud {
     async fn observe(&self, scope: &Scope) -> ObservedState {
         let state = self.lock();
-        let objects = state.objects.values().filter(|object| self.ours(object)).cloned().collect();
+        let ours = state.objects.values().filter(|object| self.ours(object));
+        let objects = ours.map(as_listed).collect();
         ObservedState { objects, gaps: Vec::new(), surroundings: surroundings(scope) }
+    }
+
+    async fn read(&self, object: &Object) -> Result<Option<Object>, CloudError> {
+        Ok(self.lock().objects.get(&key(object)).cloned())
     }
 
     async fn create(&self, resource: &Resource) -> Result<Outputs, CloudError> {
@@ -178,6 +210,7 @@ impl State {
             return Err(CloudError::new(Class::Exists, "create", format!("{name} exists")));
         }
         self.made += 1;
+        self.store(resource)?;
         // As in AWS, where some kinds are known by their names alone.
         let text = |name: &str| attributes.get(name).and_then(Value::as_str);
         let id = match text("name").or_else(|| text("key")) {
@@ -186,7 +219,8 @@ impl State {
         };
         let mut tags = resource.tags.clone();
         tags.insert(TAG_CREATED.into(), format!("2026-01-01T00:00:00.{:06}Z", self.made));
-        let outputs = outputs(&id, &attributes, 1);
+        let mut outputs = outputs(&id, &attributes, 1);
+        outputs.extend(self.further_outputs(&resource.body));
         let mut body = resource.body.clone();
         if let Body::ScalingGroup(group) = &mut body {
             group.windows.clear();
@@ -208,6 +242,9 @@ impl State {
     fn update(&mut self, before: &Object, after: &Resource) -> Result<Outputs, CloudError> {
         self.check(after)?;
         let gone = || CloudError::new(Class::NotFound, "update", before.id.clone());
+        self.objects.get(&key(before)).ok_or_else(gone)?;
+        self.store(after)?;
+        let further = self.further_outputs(&after.body);
         let object = self.objects.get_mut(&key(before)).ok_or_else(gone)?;
         object.tags.extend(after.tags.clone());
         object.body = after.body.clone();
@@ -215,7 +252,63 @@ impl State {
             let next = version.parse::<u64>().unwrap_or(0) + 1;
             *version = next.to_string();
         }
+        object.outputs.extend(further);
         Ok(object.outputs.clone())
+    }
+
+    /// What lies beside the attributes: contents, keys, signed pointers.
+    fn store(&mut self, resource: &Resource) -> Result<(), CloudError> {
+        match &resource.body {
+            Body::StoredObject(stored) => {
+                let content = resource.along.content.iter().cloned();
+                self.contents.extend(content.map(|content| (stored.key.clone(), content)));
+            }
+            Body::SigningKey(key) => {
+                let number = u8::try_from(self.made % 251).unwrap_or_default();
+                self.keys.entry(key.name.clone()).or_insert([number; 32]);
+            }
+            Body::Pointer(pointer) => self.sign(pointer, &resource.along.revision)?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Signs a pointer as its cluster's key would. What it names must be there.
+    fn sign(&mut self, wish: &Pointer, revision: &str) -> Result<(), CloudError> {
+        let invalid = |message: String| CloudError::new(Class::Invalid, "sign", message);
+        let private = self.keys.values().find(|key| pointer::public_key(key) == wish.public_key);
+        let private = *private.ok_or_else(|| invalid("no such key".into()))?;
+        for digest in wish.digests() {
+            let there = |object: &&Object| matches!(&object.body, Body::StoredObject(it) if it.digest() == digest);
+            if self.objects.values().find(there).is_none() {
+                return Err(invalid(format!("{digest} is not there")));
+            }
+        }
+        let body = wish.body().ok_or_else(|| invalid("it says nothing".into()))?;
+        let written = self.pointers.entry(wish.key.clone()).or_default();
+        let sequence = written.last().map_or(1, |last| last.sequence + 1);
+        written.push(pointer::Pointer::signed(&private, body.text(), sequence, revision));
+        Ok(())
+    }
+
+    fn further_outputs(&self, body: &Body) -> Outputs {
+        let mut outputs = Outputs::new();
+        match body {
+            Body::StoredObject(stored) => {
+                outputs.insert("digest".into(), stored.digest().into());
+            }
+            Body::SigningKey(key) => {
+                let public = self.keys.get(&key.name).map(pointer::public_key);
+                outputs.extend(public.map(|key| ("public_key".to_string(), key)));
+            }
+            Body::Pointer(pointer) => {
+                let written = self.pointers.get(&pointer.key).and_then(|all| all.last());
+                let sequence = written.map(|last| last.sequence.to_string());
+                outputs.extend(sequence.map(|number| ("sequence".to_string(), number)));
+            }
+            _ => {}
+        }
+        outputs
     }
 
     fn delete(&mut self, object: &Object) -> Result<(), CloudError> {
@@ -246,6 +339,18 @@ impl State {
             None => Ok(()),
         }
     }
+}
+
+/// As a list gives it: of a pointer only where it is and the ETag of what it says.
+fn as_listed(object: &Object) -> Object {
+    let mut listed = object.clone();
+    if let Body::Pointer(pointer) = &object.body {
+        let (bucket, key) = (pointer.bucket.clone(), pointer.key.clone());
+        listed.body = Pointer { bucket, key, ..Pointer::default() }.into();
+        let etag = etag(pointer).unwrap_or_else(|| "unreadable".into());
+        listed.outputs = Outputs::from([("etag".into(), etag)]);
+    }
+    listed
 }
 
 fn outputs(id: &str, attributes: &Value, version: u64) -> Outputs {

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 
 use lyceum_core::address::{Address, Ref};
 use lyceum_core::cloud::{Cloud, CloudError, Outputs};
-use lyceum_core::desired::{Inputs, desired, scope};
+use lyceum_core::desired::{Inputs, desired, pointers, recognise, scope};
 use lyceum_core::manifest::Manifests;
 use lyceum_core::observed::{Object, ObservedState};
 use lyceum_core::plan::{
@@ -25,10 +25,26 @@ pub fn look(
     site: &Site,
     context: &PlanContext,
 ) -> (ObservedState, Plan) {
-    let observed = now(cloud.observe(&scope(manifests)));
+    let mut observed = now(cloud.observe(&scope(manifests)));
+    read_pointers(cloud, manifests, site, &mut observed);
     let desired = desired(manifests, site, &Inputs::new(manifests, None, &observed));
     let plan = plan(&desired, &observed, context);
     (observed, plan)
+}
+
+/// Fills in what the pointers say, reading those that are not as wished.
+pub fn read_pointers(
+    cloud: &FakeCloud,
+    manifests: &Manifests,
+    site: &Site,
+    observed: &mut ObservedState,
+) {
+    let inputs = Inputs::new(manifests, None, observed);
+    for open in recognise(&pointers(manifests, site, &inputs), observed) {
+        if let Ok(Some(whole)) = now(cloud.read(&open)) {
+            observed.put(whole);
+        }
+    }
 }
 
 /// Carries out what can be carried out; the errors met.

@@ -8,7 +8,7 @@ mod host;
 
 pub use builders::{example, manifests, site};
 pub use cloud::{FakeCloud, Fault, When};
-pub use drive::{carry_out, look, now, settle};
+pub use drive::{carry_out, look, now, read_pointers, settle};
 pub use host::{
     Behaviour, FakeDocker, FakeFile, FakeHost, FakeMount, FakePackage, FakeSwarm, FakeUnit,
     Machine, Strike, Watching,

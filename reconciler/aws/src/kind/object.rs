@@ -1,9 +1,11 @@
-//! Content-addressed objects in the artifact bucket. They carry no tags: they
+//! Content-addressed objects in the artifact bucket, and the one list of all that
+//! lies there. They carry no tags: they
 //! are ours by the bucket they are in and by their key.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::primitives::{ByteStream, ByteStreamError};
 use aws_smithy_runtime_api::client::result::SdkError;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -20,11 +22,22 @@ use crate::clients::Clients;
 /// Digits of the digest that stand in an object's address.
 const SHORT: usize = 12;
 
-/// The node agents of every cluster; other keys are not ours to change. A call
-/// for a thousand keys, those of the bundles among them: S3 cannot narrow a list
-/// by what comes after the cluster's name. With more keys than a list has pages
-/// for (200,000) the kind is a gap, and says so.
-pub(crate) async fn list(clients: &Clients) -> Result<Listing, CloudError> {
+/// One thing in the bucket, as a list gives it.
+pub(crate) struct Stored {
+    /// The bucket.
+    pub(crate) bucket: String,
+    /// The key.
+    pub(crate) key: String,
+    /// Size in bytes.
+    pub(crate) size: u64,
+    /// The ETag, without quotes.
+    pub(crate) etag: String,
+}
+
+/// Everything under the clusters' prefix, a call for a thousand keys: S3 cannot
+/// narrow a list by what comes after the cluster's name. With more keys than a
+/// list has pages for (200,000) all that lies there is a gap, and says so.
+pub(crate) async fn described(clients: &Clients) -> Result<Vec<Stored>, CloudError> {
     let bucket = clients.site.bucket(&clients.region);
     let listed = clients
         .calls
@@ -37,37 +50,59 @@ pub(crate) async fn list(clients: &Clients) -> Result<Listing, CloudError> {
             |page| (page.contents.unwrap_or_default(), page.next_continuation_token),
         )
         .await;
-    let mut listing = Listing::default();
     let listed = match listed {
         Ok(listed) => listed,
-        Err(error) if error.class == Class::NotFound => return Ok(listing),
+        Err(error) if error.class == Class::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error),
     };
-    for object in listed {
-        let key = object.key().unwrap_or_default().to_string();
-        let Some(address) = address(&key) else { continue };
-        let size = object.size().and_then(|size| u64::try_from(size).ok()).unwrap_or(0);
-        let body = StoredObject { bucket: bucket.clone(), key: key.clone(), size };
-        let found =
-            Found { id: key, tags: Default::default(), outputs: Outputs::new(), body: body.into() };
-        listing.push(address, &clients.region, found);
-    }
-    Ok(listing)
+    let stored = listed.into_iter().map(|object| Stored {
+        bucket: bucket.clone(),
+        size: object.size().and_then(|size| u64::try_from(size).ok()).unwrap_or(0),
+        etag: bare(object.e_tag().unwrap_or_default()),
+        key: object.key.unwrap_or_default(),
+    });
+    Ok(stored.collect())
 }
 
-/// Puts the file with this content there. S3 checks it against the digest, and
-/// an object that is there already has this content.
+/// The agents and bundles among what is stored; other keys are not ours.
+pub(crate) fn listing(clients: &Clients, stored: &[Stored]) -> Listing {
+    let mut listing = Listing::default();
+    for Stored { bucket, key, size, .. } in stored {
+        let Some(address) = address(key) else { continue };
+        let body = StoredObject { bucket: bucket.clone(), key: key.clone(), size: *size };
+        let outputs = outputs(&body);
+        let found = Found { id: key.clone(), tags: Default::default(), outputs, body: body.into() };
+        listing.push(address, &clients.region, found);
+    }
+    listing
+}
+
+/// An ETag as S3 gives it, without its quotes.
+pub(crate) fn bare(etag: &str) -> String {
+    etag.trim_matches('"').into()
+}
+
+fn outputs(body: &StoredObject) -> Outputs {
+    Outputs::from([("digest".into(), body.digest().into())])
+}
+
+/// Puts the content there: what goes along with the resource, or the file of its
+/// digest. S3 checks it against the digest, and an object that is there already
+/// has this content.
 pub(crate) async fn create(
     clients: &Clients,
-    _resource: &Resource,
+    resource: &Resource,
     want: &StoredObject,
 ) -> Result<Outputs, CloudError> {
     let checksum = checksum(want.digest())?;
-    let path = file(clients, want).await?;
+    let content = match &resource.along.content {
+        Some(content) => Content::Bytes(content.clone()),
+        None => Content::File(file(clients, want).await?),
+    };
     let put = clients
         .calls
         .send(Call::repeatable("s3", "PutObject"), || async {
-            let body = ByteStream::from_path(path).await.map_err(SdkError::construction_failure)?;
+            let body = content.stream().await.map_err(SdkError::construction_failure)?;
             let request = clients.s3.put_object().bucket(&want.bucket).key(&want.key);
             request.if_none_match("*").checksum_sha256(&checksum).body(body).send().await
         })
@@ -75,7 +110,28 @@ pub(crate) async fn create(
     match put {
         // It is there. Any other conflict says only that somebody else writes.
         Err(error) if error.code != "PreconditionFailed" => Err(error),
-        _ => Ok(Outputs::from([("id".into(), want.key.clone())])),
+        _ => {
+            let mut outputs = outputs(want);
+            outputs.insert("id".into(), want.key.clone());
+            Ok(outputs)
+        }
+    }
+}
+
+/// What is put there.
+enum Content<'a> {
+    Bytes(Arc<[u8]>),
+    File(&'a PathBuf),
+}
+
+impl Content<'_> {
+    /// From its beginning. The bytes are shared, not copied; of a file a part at a
+    /// time is in memory.
+    async fn stream(&self) -> Result<ByteStream, ByteStreamError> {
+        match self {
+            Self::Bytes(bytes) => Ok(ByteStream::from(bytes::Bytes::from_owner(bytes.clone()))),
+            Self::File(path) => ByteStream::from_path(path).await,
+        }
     }
 }
 
@@ -103,12 +159,19 @@ pub(crate) async fn delete(
         .map(drop)
 }
 
-/// `clusters/geo-101/agents/<digest>` is `geo-101/object/agent-<12 digits>`.
+/// `clusters/geo-101/agents/<digest>` is `geo-101/object/agent-<12 digits>`, and
+/// `bundles/` likewise.
 fn address(key: &str) -> Option<Address> {
-    let (cluster, digest) = key.strip_prefix("clusters/")?.split_once("/agents/")?;
+    let (cluster, rest) = key.strip_prefix("clusters/")?.split_once('/')?;
+    let (folder, digest) = rest.split_once('/')?;
+    let what = match folder {
+        "agents" => "agent",
+        "bundles" => "bundle",
+        _ => return None,
+    };
     let whole = digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let plain = !cluster.is_empty() && !cluster.contains('/');
-    (whole && plain).then(|| Address::new(cluster, "object", &format!("agent-{}", &digest[..SHORT])))
+    (whole && !cluster.is_empty())
+        .then(|| Address::new(cluster, "object", &format!("{what}-{}", &digest[..SHORT])))
 }
 
 /// As S3 takes a SHA-256: base64 of its bytes.
@@ -144,11 +207,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_agents_have_addresses() {
+    fn only_agents_and_bundles_have_addresses() {
         let digest = "ab".repeat(32);
         let agent = address(&format!("clusters/geo-101/agents/{digest}"));
         assert_eq!(agent, Some(Address::new("geo-101", "object", "agent-abababababab")));
-        assert_eq!(address(&format!("clusters/geo-101/bundles/{digest}")), None);
+        let bundle = address(&format!("clusters/geo-101/bundles/{digest}"));
+        assert_eq!(bundle, Some(Address::new("geo-101", "object", "bundle-abababababab")));
+        assert_eq!(address(&format!("clusters/geo-101/nodes/{digest}")), None);
         assert_eq!(address("clusters/geo-101/agents/latest"), None);
         assert_eq!(address(&format!("clusters/a/b/agents/{digest}")), None);
     }

@@ -8,7 +8,7 @@ use lyceum_core::cloud::{CloudError, Outputs};
 use lyceum_core::desired::Resource;
 use lyceum_core::kind::Parameter;
 use lyceum_core::observed::Object;
-use lyceum_core::site::{RESERVED_PARAMETERS, Site};
+use lyceum_core::site::{RESERVED_PARAMETERS, SIGNING_KEY, SIGNING_KEY_PRIVATE, Site};
 
 use crate::calls::{Call, VISIBLE, until};
 use crate::claim::{Found, Listing};
@@ -16,10 +16,12 @@ use crate::clients::Clients;
 use crate::error::found;
 use crate::tags;
 
-/// Every parameter of ours, without decryption, ten a page.
-pub(crate) async fn list(clients: &Clients) -> Result<Listing, CloudError> {
+/// Every parameter under our owner's prefix, without decryption, ten a page.
+pub(crate) async fn described(
+    clients: &Clients,
+) -> Result<Vec<aws_sdk_ssm::types::Parameter>, CloudError> {
     let path = format!("/{}/", clients.site.owner);
-    let listed = clients
+    clients
         .calls
         .pages(
             Call::read("ssm", "GetParametersByPath"),
@@ -29,14 +31,21 @@ pub(crate) async fn list(clients: &Clients) -> Result<Listing, CloudError> {
             },
             |page| (page.parameters.unwrap_or_default(), page.next_token),
         )
-        .await?;
+        .await
+}
+
+/// Those of them that are ours.
+pub(crate) fn listing(
+    clients: &Clients,
+    described: &[aws_sdk_ssm::types::Parameter],
+) -> Listing {
     let mut listing = Listing::default();
-    for parameter in listed {
+    for parameter in described {
         if let Some(address) = address(&clients.site, parameter.name().unwrap_or_default()) {
-            listing.push(address, &clients.region, read(parameter));
+            listing.push(address, &clients.region, read(parameter.clone()));
         }
     }
-    Ok(listing)
+    listing
 }
 
 /// Makes a parameter with its tags; one that exists is never overwritten.
@@ -95,9 +104,17 @@ pub(crate) async fn delete(
 
 /// `/lyceum/geo-101/facts` is `geo-101/parameter/facts`.
 fn address(site: &Site, name: &str) -> Option<Address> {
-    let (cluster, short) = name.strip_prefix(&format!("/{}/", site.owner))?.split_once('/')?;
-    let reserved = RESERVED_PARAMETERS.contains(&short) && !cluster.is_empty();
+    let (cluster, short) = place(site, name)?;
+    // The halves of a key are no parameters by themselves.
+    let reserved = RESERVED_PARAMETERS.contains(&short)
+        && ![SIGNING_KEY, SIGNING_KEY_PRIVATE].contains(&short);
     reserved.then(|| Address::new(cluster, "parameter", short))
+}
+
+/// The cluster a parameter lies under, and its name there.
+pub(super) fn place<'a>(site: &Site, name: &'a str) -> Option<(&'a str, &'a str)> {
+    let place = name.strip_prefix(&format!("/{}/", site.owner))?.split_once('/')?;
+    Some(place).filter(|(cluster, _)| !cluster.is_empty())
 }
 
 /// Whether a value is owned or was only a seed, the desired side knows.
@@ -114,7 +131,7 @@ fn kind(want: &Parameter) -> ParameterType {
     if want.secure { ParameterType::SecureString } else { ParameterType::String }
 }
 
-async fn visible(clients: &Clients, name: &str) -> Result<Option<String>, CloudError> {
+pub(super) async fn visible(clients: &Clients, name: &str) -> Result<Option<String>, CloudError> {
     let answer = clients
         .calls
         .send(Call::read("ssm", "GetParameter"), || {
@@ -141,5 +158,6 @@ mod tests {
         assert_eq!(address(&site, "/lyceum/geo-101/oauth-client-secret"), None);
         assert_eq!(address(&site, "/lyceum/geo-101/old/facts"), None);
         assert_eq!(address(&site, "/lyceum/facts"), None);
+        assert_eq!(address(&site, "/lyceum/geo-101/node-key-private"), None);
     }
 }

@@ -164,7 +164,7 @@ pub(crate) fn resource(
     let body = body.into();
     let address = Address::new(scope, body.facts().name, name);
     let tags = site.identity(&address);
-    Resource { address, region: region.into(), tags, body }
+    Resource { address, region: region.into(), tags, body, along: Default::default() }
 }
 
 pub(crate) async fn look(aws: &Aws) -> ObservedState {

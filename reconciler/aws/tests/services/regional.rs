@@ -20,7 +20,7 @@ fn tls_only(bucket: &str) -> Value {
         "Condition": {"Bool": {"aws:SecureTransport": ["false"]}}}]})
 }
 
-fn bucket(there: &Backdrop) -> Bucket {
+pub(super) fn bucket(there: &Backdrop) -> Bucket {
     let name = there.site().bucket(REGION);
     Bucket {
         versioning: true,

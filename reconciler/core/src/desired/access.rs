@@ -7,9 +7,10 @@ use serde_json::{Value, json};
 
 use crate::address::{id_of, output_of};
 use crate::kind::{FileSystem, InstanceProfile, Role};
-use crate::site::Site;
+use crate::site::{SIGNING_KEY_PRIVATE, Site};
 
-use super::policy::{allow, allow_if, document};
+use super::parameters::{self, Parameters};
+use super::policy::{allow, allow_if, deny, document};
 use super::{Draft, workers};
 
 /// Adds roles and profiles.
@@ -83,23 +84,15 @@ fn every_node(draft: &Draft<'_>) -> Vec<Value> {
     statements
 }
 
-/// The hub also reads all parameters of the cluster, publishes the join token,
-/// and steers its own group.
+/// The hub also reads the sign-in's secret, publishes the join token, and steers
+/// its own group.
 fn hub(draft: &Draft<'_>) -> Vec<Value> {
-    let mut readable = vec![parameter(draft, "*")];
+    let mut named = parameters::of(draft, &draft.spec.hub.roles);
+    named.written.insert("swarm-join-token".into());
     let secret = draft.spec.jupyter.auth.client_secret_ref.as_deref();
-    readable.extend(
-        secret
-            .and_then(|text| text.strip_prefix("ssm:/"))
-            .map(|name| draft.site.arn("ssm", &draft.spec.region, &format!("parameter/{name}"))),
-    );
-    vec![
-        allow("ReadParameters", READ_PARAMETERS, readable),
-        allow(
-            "PublishJoinToken",
-            &["ssm:PutParameter"],
-            vec![parameter(draft, "swarm-join-token")],
-        ),
+    named.absolute.extend(secret.and_then(|text| text.strip_prefix("ssm:")).map(String::from));
+    let mut statements = of_parameters(draft, &named);
+    statements.extend([
         allow(
             "SteerOwnGroup",
             &[
@@ -116,25 +109,48 @@ fn hub(draft: &Draft<'_>) -> Vec<Value> {
             &["autoscaling:DescribeAutoScalingInstances", "ec2:DescribeInstances"],
             vec!["*".into()],
         ),
-    ]
+    ]);
+    statements
 }
 
-/// A worker reads the facts and the join token, no other parameter, and keeps
-/// its group from taking it while it has sessions.
+/// A worker keeps its group from taking it while it has sessions.
 fn workers_only(draft: &Draft<'_>) -> Vec<Value> {
-    let readable = ["facts", "swarm-join-token"].map(|name| parameter(draft, name));
-    vec![
-        allow("ReadParameters", &["ssm:GetParameter", "ssm:GetParameters"], readable.to_vec()),
-        allow(
-            "OwnLifecycle",
-            &[
-                "autoscaling:CompleteLifecycleAction",
-                "autoscaling:RecordLifecycleActionHeartbeat",
-                "autoscaling:SetInstanceProtection",
-            ],
-            vec![group(draft)],
-        ),
-    ]
+    let named = parameters::of(draft, &draft.spec.workers.roles);
+    let mut statements = of_parameters(draft, &named);
+    statements.push(allow(
+        "OwnLifecycle",
+        &[
+            "autoscaling:CompleteLifecycleAction",
+            "autoscaling:RecordLifecycleActionHeartbeat",
+            "autoscaling:SetInstanceProtection",
+        ],
+        vec![group(draft)],
+    ));
+    statements
+}
+
+/// What a group's roles read and write of the cluster's parameters, by name: the
+/// facts and the join token, and what its roles name. The whole prefix is never
+/// readable: the key that pointers are signed with lies there, and who may list a
+/// path may read all below it, whatever is denied further down.
+fn of_parameters(draft: &Draft<'_>, named: &Parameters) -> Vec<Value> {
+    let absolute = |name: &String| {
+        let name = name.trim_start_matches('/');
+        draft.site.arn("ssm", &draft.spec.region, &format!("parameter/{name}"))
+    };
+    let own =
+        ["facts", "swarm-join-token"].into_iter().chain(named.read.iter().map(String::as_str));
+    let own = own.chain(named.written.iter().map(String::as_str));
+    let readable =
+        own.map(|name| parameter(draft, name)).chain(named.absolute.iter().map(absolute));
+    let mut statements = vec![allow("ReadParameters", READ_PARAMETERS, readable.collect())];
+    let writable: Vec<String> = named.written.iter().map(|name| parameter(draft, name)).collect();
+    if !writable.is_empty() {
+        statements.push(allow("PublishParameters", &["ssm:PutParameter"], writable));
+    }
+    let private = vec![parameter(draft, SIGNING_KEY_PRIVATE)];
+    statements.push(deny("NeverTheSigningKey", &["ssm:*"], private));
+    statements
 }
 
 /// Pulling the notebook image, where it is in a registry of AWS.
@@ -166,8 +182,7 @@ fn group(draft: &Draft<'_>) -> String {
     draft.site.arn("autoscaling", &draft.spec.region, &group)
 }
 
-const READ_PARAMETERS: &[&str] =
-    &["ssm:GetParameter", "ssm:GetParameters", "ssm:GetParametersByPath"];
+const READ_PARAMETERS: &[&str] = &["ssm:GetParameter", "ssm:GetParameters"];
 
 /// AWS's managed policy for this also reads every parameter of the account.
 const SESSION_MANAGER: &[&str] = &[

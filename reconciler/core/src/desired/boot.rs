@@ -1,8 +1,8 @@
 //! What a node runs when it first boots: it fetches the agent by digest through
 //! its own role and starts it. Everything else is the agent's.
 
-use super::Draft;
 use super::names::agent_address;
+use super::{Draft, nodes};
 use crate::address::id_of;
 use crate::manifest::cluster::Os;
 use crate::site::Site;
@@ -20,6 +20,7 @@ pub(crate) fn script(draft: &Draft<'_>, group: &str) -> String {
             &FETCH
                 .replace("DIGEST", &agent.digest)
                 .replace("HOST", &host(draft))
+                .replace("BUCKET", &draft.site.bucket(&draft.spec.region))
                 .replace("KEY", &id_of(&agent_address(draft, agent))),
         );
     }
@@ -37,6 +38,7 @@ fn settings(draft: &Draft<'_>, group: &str) -> String {
         "owner": site.owner,
         "parameters": site.parameter_path(draft.name),
         "prefix": Site::object_prefix(draft.name),
+        "publicKey": nodes::public_key(draft),
         "region": region,
     });
     format!(
@@ -90,8 +92,16 @@ session_manager || echo "lyceum: no Session Manager" >&2
 "#;
 
 /// curl signs the request itself: no package has to be installed first. Every
-/// try is bounded, and the digest decides.
-const FETCH: &str = r#"metadata() {
+/// try is bounded, and the digest decides. Where the image brings an environment
+/// of its own with another endpoint, buckets are paths of it.
+const FETCH: &str = r#"if [ -r /etc/lyceum/environment ]; then
+  set -a
+  . /etc/lyceum/environment
+  set +a
+fi
+origin="https://HOST"
+[ -z "${AWS_ENDPOINT_URL:-}" ] || origin="${AWS_ENDPOINT_URL%/}/BUCKET"
+metadata() {
   curl -fsS -m 5 --retry 10 --retry-connrefused --retry-delay 2 \
     -H "X-aws-ec2-metadata-token: $token" "http://169.254.169.254/latest/$1"
 }
@@ -105,7 +115,7 @@ fetch() {
   curl -fsS -m 300 --retry 3 -o /usr/local/bin/lyceum-agent.new --aws-sigv4 "aws:amz:$region:s3" \
     --user "$(value AccessKeyId):$(value SecretAccessKey)" \
     -H "x-amz-security-token: $(value Token)" -H "x-amz-content-sha256: UNSIGNED-PAYLOAD" \
-    "https://HOST/KEY"
+    "$origin/KEY"
   echo "DIGEST  /usr/local/bin/lyceum-agent.new" | sha256sum -c --quiet
 }
 for try in $(seq 30); do
@@ -121,6 +131,7 @@ Description=Lyceum node agent
 Wants=network-online.target
 After=network-online.target
 [Service]
+EnvironmentFile=-/etc/lyceum/environment
 ExecStart=/usr/local/bin/lyceum-agent run
 ExecReload=/bin/kill -HUP $MAINPID
 Restart=always

@@ -8,6 +8,8 @@ use crate::kind::{Body, Kind, StoredObject, Vpc};
 use crate::manifest::Manifests;
 use crate::observed::{Gap, ObservedState};
 
+use super::names;
+
 /// What else the desired state is made from, by cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Inputs {
@@ -39,7 +41,9 @@ impl Inputs {
         let mut agents = BTreeMap::new();
         let mut networks = BTreeMap::new();
         for object in &observed.objects {
-            if let Body::StoredObject(stored) = &object.body {
+            if let Body::StoredObject(stored) = &object.body
+                && names::is_agent(&object.address)
+            {
                 let scope = object.address.scope();
                 let agent = Agent { digest: stored.digest().into(), size: stored.size };
                 // Of two, an update was under way: the one nodes start with.

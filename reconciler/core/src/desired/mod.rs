@@ -11,12 +11,15 @@ mod hub;
 mod inputs;
 mod names;
 mod network;
+mod nodes;
+mod parameters;
 mod policy;
 mod shared;
 mod storage;
 mod workers;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -29,7 +32,9 @@ use crate::observed::Gap;
 use crate::site::{Site, TAG_LABEL_PREFIX, TAG_PROTECT};
 
 pub use inputs::{Agent, Inputs};
+pub(crate) use names::is_agent;
 pub(crate) use network::SUBNET_BITS;
+pub use nodes::{etag, pointers, recognise};
 
 /// Everything that should be.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -67,6 +72,26 @@ pub struct Resource {
     pub tags: BTreeMap<String, String>,
     /// What it is.
     pub body: Body,
+    /// What goes along with it.
+    #[serde(skip)]
+    pub along: Along,
+}
+
+/// What goes along with a resource for whoever makes it, and is compared with
+/// nothing that is there.
+#[derive(Clone, Default, PartialEq)]
+pub struct Along {
+    /// The content of what is stored, shared by all who hold it.
+    pub content: Option<Arc<[u8]>>,
+    /// The commit it is wished for.
+    pub revision: String,
+}
+
+impl std::fmt::Debug for Along {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let size = self.content.as_ref().map_or(0, |content| content.len());
+        write!(f, "Along({}, {size} bytes)", self.revision)
+    }
 }
 
 /// Everything the manifests ask for.
@@ -78,11 +103,12 @@ pub fn desired(manifests: &Manifests, site: &Site, inputs: &Inputs) -> DesiredSt
         let unknown = inputs.unknown.get(name).cloned();
         let policy = ScopePolicy { unknown, ..scope_policy(&cluster.spec) };
         state.scopes.insert(name.clone(), policy);
-        let mut draft = Draft::new(site, cluster, inputs);
+        let mut draft = Draft::new(site, (manifests, cluster), inputs);
         network::add(&mut draft);
         access::add(&mut draft);
         storage::add(&mut draft);
         names::add(&mut draft);
+        nodes::add(&mut draft);
         hub::add(&mut draft);
         workers::add(&mut draft);
         alarms::add(&mut draft);
@@ -121,6 +147,8 @@ pub(crate) fn image_wanted(spec: &ClusterSpec) -> String {
 pub(crate) struct Draft<'a> {
     pub(crate) site: &'a Site,
     pub(crate) inputs: &'a Inputs,
+    pub(crate) manifests: &'a Manifests,
+    pub(crate) cluster: &'a Cluster,
     pub(crate) name: &'a str,
     pub(crate) spec: &'a ClusterSpec,
     labels: &'a BTreeMap<String, String>,
@@ -128,10 +156,16 @@ pub(crate) struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
-    fn new(site: &'a Site, cluster: &'a Cluster, inputs: &'a Inputs) -> Self {
+    fn new(
+        site: &'a Site,
+        (manifests, cluster): (&'a Manifests, &'a Cluster),
+        inputs: &'a Inputs,
+    ) -> Self {
         Self {
             site,
             inputs,
+            manifests,
+            cluster,
             name: &cluster.metadata.name,
             spec: &cluster.spec,
             labels: &cluster.metadata.labels,
@@ -168,8 +202,9 @@ impl<'a> Draft<'a> {
         let region = self.spec.region.clone();
         let address = self.address::<K>(name);
         let tags = self.tags(&address);
+        let along = Along { content: None, revision: self.manifests.revision.clone() };
         self.resources
-            .insert(address.clone(), Resource { address, region, tags, body: body.into() });
+            .insert(address.clone(), Resource { address, region, tags, body: body.into(), along });
     }
 
     /// Adds a resource that outlives mistakes.

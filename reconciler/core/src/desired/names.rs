@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::address::{Address, id_of, output_of};
 use crate::kind::{
-    AccessPoint, DiscoveryService, ElasticIp, FileSystem, Namespace, Parameter, Record,
+    AccessPoint, DiscoveryService, ElasticIp, FileSystem, Kind, Namespace, Parameter, Record,
     StoredObject, Vpc,
 };
 use crate::site::Site;
@@ -96,6 +96,11 @@ fn add_agent(draft: &mut Draft<'_>) {
 /// its upload.
 pub(crate) fn agent_address(draft: &Draft<'_>, agent: &Agent) -> Address {
     draft.address::<StoredObject>(&agent_name(agent))
+}
+
+/// Whether an object is an agent's binary.
+pub(crate) fn is_agent(address: &Address) -> bool {
+    address.kind() == StoredObject::NAME && address.name().starts_with("agent-")
 }
 
 fn agent_name(agent: &Agent) -> String {

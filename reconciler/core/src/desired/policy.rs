@@ -13,6 +13,13 @@ pub(crate) fn allow(name: &str, actions: &[&str], resources: Vec<String>) -> Val
     json!({"Sid": name, "Effect": "Allow", "Action": sorted(actions), "Resource": texts(resources)})
 }
 
+/// What is denied on what, whatever else allows it.
+pub(crate) fn deny(name: &str, actions: &[&str], resources: Vec<String>) -> Value {
+    let mut statement = allow(name, actions, resources);
+    statement["Effect"] = "Deny".into();
+    statement
+}
+
 /// What is allowed on what, under a condition.
 pub(crate) fn allow_if(
     name: &str,

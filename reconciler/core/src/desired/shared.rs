@@ -9,7 +9,7 @@ use crate::address::{Address, output_of};
 use crate::kind::{Body, Bucket, EventRule, Kind, Queue};
 use crate::site::{Site, TAG_PROTECT};
 
-use super::{Resource, policy, tags};
+use super::{Along, Resource, policy, tags};
 
 /// The shared resources of a region.
 pub(crate) fn resources(site: &Site, region: &str) -> BTreeMap<Address, Resource> {
@@ -17,7 +17,7 @@ pub(crate) fn resources(site: &Site, region: &str) -> BTreeMap<Address, Resource
     let make = |kind: &str, name: &str, body: Body| {
         let address = Address::new(&scope, kind, name);
         let tags = tags(site, &address);
-        Resource { address, region: region.into(), tags, body }
+        Resource { address, region: region.into(), tags, body, along: Along::default() }
     };
     let mut bucket = make(Bucket::NAME, "artifacts", bucket(site, region).into());
     bucket.tags.insert(TAG_PROTECT.into(), "true".into());

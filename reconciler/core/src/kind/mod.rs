@@ -180,6 +180,7 @@ kinds! {
     vpc::Vpc, internet_gateway::InternetGateway, subnet::Subnet, route_table::RouteTable,
     security_group::SecurityGroup, role::Role, instance_profile::InstanceProfile,
     file_system::FileSystem, access_point::AccessPoint, parameter::Parameter,
+    signing_key::SigningKey, pointer::Pointer,
     namespace::Namespace, discovery_service::DiscoveryService,
     network_interface::NetworkInterface, elastic_ip::ElasticIp, volume::Volume,
     launch_template::LaunchTemplate, instance::Instance, scaling_group::ScalingGroup,

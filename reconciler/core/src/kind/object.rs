@@ -1,11 +1,13 @@
-//! A content-addressed object in the artifact bucket, such as the node agent.
+//! A content-addressed object in the artifact bucket: a node agent, a bundle.
 
 use serde::{Deserialize, Serialize};
 
 use super::{Kind, Rule};
 
 /// An object whose key ends in the SHA-256 of its content: it never changes, it
-/// is there or not. Its id is its key. Untagged; owned through its prefix.
+/// is there or not. Its id is its key; output `digest`. Untagged; owned through
+/// its prefix. The content goes along with the resource, or is a file beside the
+/// program.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct StoredObject {
     /// The bucket's name.

@@ -22,6 +22,8 @@ fn fields(kind: &str) -> BTreeSet<String> {
         "file-system" => to_value(&FileSystem::default()),
         "access-point" => to_value(&AccessPoint::default()),
         "parameter" => to_value(&Parameter::default()),
+        "signing-key" => to_value(&SigningKey::default()),
+        "pointer" => to_value(&Pointer::default()),
         "namespace" => to_value(&Namespace::default()),
         "discovery-service" => to_value(&DiscoveryService::default()),
         "network-interface" => to_value(&NetworkInterface::default()),

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// The only version of the manifests so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -90,6 +91,14 @@ pub struct ClusterSpec {
     pub jupyter: Jupyter,
     /// Who is told when an alarm goes off.
     pub alerts: Alerts,
+    /// What the roles are told, by role and attribute: `nginx: {certificate:
+    /// acme}`. What a role takes stands in its role.yaml. Merged like every map:
+    /// an attribute that is a map is merged key by key.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 100))]
+    pub attributes: BTreeMap<String, BTreeMap<String, Value>>,
+    /// How a change of the roles, or of what they are told, reaches the nodes.
+    pub rollout: Rollout,
 }
 
 impl Default for ClusterSpec {
@@ -107,6 +116,8 @@ impl Default for ClusterSpec {
             storage: Storage::default(),
             jupyter: Jupyter::default(),
             alerts: Alerts::default(),
+            attributes: BTreeMap::new(),
+            rollout: Rollout::default(),
         }
     }
 }
@@ -499,4 +510,21 @@ pub struct Alerts {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = r"^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+$"))]
     pub topic_arn: Option<String>,
+}
+
+/// How a change reaches the nodes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Rollout {
+    /// Nodes that change at the same time; those that are not ready count.
+    #[schemars(range(min = 1, max = 100))]
+    pub max_unavailable: u32,
+    /// One node first, alone; the rest once its checks hold.
+    pub canary: bool,
+}
+
+impl Default for Rollout {
+    fn default() -> Self {
+        Self { max_unavailable: 1, canary: true }
+    }
 }

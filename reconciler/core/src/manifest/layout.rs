@@ -12,6 +12,8 @@ pub(super) enum Place {
         /// What to call it instead.
         hint: &'static str,
     },
+    /// A file of a role that nodes get: below its `templates/` or `files/`.
+    RoleFile,
     /// None of our business.
     Foreign,
 }
@@ -24,6 +26,7 @@ pub(super) fn place(path: &str) -> Place {
         ["consents.yaml"] => Place::Manifest(FileKind::Consents),
         ["lyceum.yml" | "consents.yml"] | ["cookbooks", _, "role.yml"] => RENAME,
         ["cookbooks", _, "role.yaml"] => Place::Manifest(FileKind::Role),
+        ["cookbooks", _, "templates" | "files", ..] => Place::RoleFile,
         ["clusters", .., "defaults.yaml"] => Place::Manifest(FileKind::Defaults),
         ["clusters", _, .., "cluster.yaml"] => Place::Manifest(FileKind::Cluster),
         ["clusters", "cluster.yaml"] => {
@@ -42,6 +45,11 @@ const RENAME: Place = Place::Stray { hint: "the name must end in .yaml" };
 /// The folder a file lies in, without a closing slash.
 pub(super) fn folder(path: &str) -> &str {
     path.rsplit_once('/').map_or("", |(folder, _)| folder)
+}
+
+/// The role a file below `cookbooks/` belongs to, and its path in it.
+pub(super) fn role_file(path: &str) -> Option<(&str, &str)> {
+    path.strip_prefix("cookbooks/")?.split_once('/')
 }
 
 /// The last part of the folder a file lies in.
@@ -71,7 +79,10 @@ mod tests {
         assert_eq!(manifest("clusters/dept/term/a/cluster.yaml"), Some(FileKind::Cluster));
         assert_eq!(manifest("clusters/defaults.yaml"), Some(FileKind::Defaults));
         assert_eq!(manifest("cookbooks/base/role.yaml"), Some(FileKind::Role));
-        assert_eq!(manifest("cookbooks/base/files/role.yaml"), None);
+        assert_eq!(place("cookbooks/base/files/role.yaml"), Place::RoleFile);
+        assert_eq!(place("cookbooks/base/templates/a/b.j2"), Place::RoleFile);
+        assert_eq!(place("cookbooks/base/README.md"), Place::Foreign);
+        assert_eq!(role_file("cookbooks/base/files/a/b"), Some(("base", "files/a/b")));
         assert!(matches!(place("clusters/cluster.yaml"), Place::Stray { .. }));
         assert!(matches!(place("clusters/a/notes.yml"), Place::Stray { .. }));
         assert_eq!(place("clusters/a/README.md"), Place::Foreign);

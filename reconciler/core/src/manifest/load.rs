@@ -9,6 +9,7 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::cluster::Cluster;
 use super::diagnostic::{Diagnostic, Mark, Place, Severity, in_order};
 use super::merge::{Layers, drop_nulls};
 use super::repository::{Consents, Repository};
@@ -17,6 +18,7 @@ use super::rules::{self, Declaration, Model};
 use super::schema::FileKind;
 use super::source::Document;
 use super::{Declared, Invalid, Manifests, Snapshot, conform, layout, source};
+use crate::node::bundle::{Bundle, Packed, Role, closure};
 
 /// Most manifests in a repository.
 pub(super) const MAX_MANIFESTS: usize = 5_000;
@@ -25,6 +27,10 @@ pub(super) const MAX_TOTAL_BYTES: usize = 64 * 1024 * 1024;
 
 pub(super) const REPOSITORY_SIZE: &str = "repository-size";
 pub(super) const STRAY_FILE: &str = "stray-file";
+pub(super) const BUNDLE_SIZE: &str = "bundle-size";
+
+/// Role, then path within its folder, to content.
+pub(super) type RoleFiles = BTreeMap<String, BTreeMap<String, Vec<u8>>>;
 
 /// What the files of a commit declare, or everything that is wrong with them.
 pub fn load(snapshot: &Snapshot) -> Result<Manifests, Invalid> {
@@ -35,14 +41,49 @@ pub fn load(snapshot: &Snapshot) -> Result<Manifests, Invalid> {
     for (path, kind) in files {
         reading.take(path, &snapshot.files[path], kind);
     }
+    reading.take_role_files(snapshot);
     found.append(&mut reading.found);
     let model = reading.into_model(&mut found);
     rules::check(&model, &mut found);
+    put_inside(snapshot, &mut found);
+    if has_errors(&found) {
+        return Err(Invalid { diagnostics: in_order(found) });
+    }
+    let (clusters, roles) = (model.clusters, shared_roles(model.roles, model.role_files));
+    let bundles = packed(&clusters, &roles, &mut found);
     let found = in_order(found);
-    if found.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
+    if has_errors(&found) {
         return Err(Invalid { diagnostics: found });
     }
-    Ok(manifests(snapshot.revision.clone(), model, found, declared_nothing))
+    let declared = clusters.into_iter().map(|it| {
+        let path = it.layers.path().to_string();
+        (it.manifest.metadata.name.clone(), Declared { path, cluster: it.manifest })
+    });
+    Ok(Manifests {
+        revision: snapshot.revision.clone(),
+        repository: model.repository.map(|it| it.manifest.spec).unwrap_or_default(),
+        clusters: declared.collect(),
+        consents: model.consents.map(|it| it.manifest.consents).unwrap_or_default(),
+        roles,
+        bundles,
+        warnings: found,
+        declared_nothing,
+    })
+}
+
+/// The parser of places takes a lone carriage return for a line's end; readers do
+/// not.
+fn put_inside(snapshot: &Snapshot, found: &mut [Diagnostic]) {
+    for diagnostic in found {
+        let text = snapshot.files.get(&diagnostic.path).map(|bytes| String::from_utf8_lossy(bytes));
+        if let Some(text) = text.filter(|text| text.contains('\r')) {
+            super::marks::clamp(std::slice::from_mut(diagnostic), &text);
+        }
+    }
+}
+
+fn has_errors(found: &[Diagnostic]) -> bool {
+    found.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
 }
 
 /// The paths of all manifests, unless there are too many to read.
@@ -59,7 +100,7 @@ fn manifests_in<'a>(
                 manifests.push((path.as_str(), kind));
             }
             layout::Place::Stray { hint } => found.push(stray(path, hint)),
-            layout::Place::Foreign => {}
+            layout::Place::RoleFile | layout::Place::Foreign => {}
         }
         if manifests.len() > MAX_MANIFESTS || bytes > MAX_TOTAL_BYTES {
             found.push(too_much(path));
@@ -88,6 +129,7 @@ struct Reading {
     defaults: BTreeMap<String, Arc<Document>>,
     broken_defaults: BTreeSet<String>,
     role_names: BTreeSet<String>,
+    role_files: RoleFiles,
     roles: Vec<Document>,
     repository: Option<Document>,
     consents: Option<Document>,
@@ -110,6 +152,21 @@ impl Reading {
         }
     }
 
+    /// The files of every role that has a manifest, that among them.
+    fn take_role_files(&mut self, snapshot: &Snapshot) {
+        for (path, content) in &snapshot.files {
+            let place = layout::place(path);
+            if !matches!(place, layout::Place::RoleFile | layout::Place::Manifest(FileKind::Role)) {
+                continue;
+            }
+            let Some((role, inner)) = layout::role_file(path) else { continue };
+            if self.role_names.contains(role) {
+                let files = self.role_files.entry(role.into()).or_default();
+                files.insert(inner.into(), content.clone());
+            }
+        }
+    }
+
     fn keep(&mut self, document: Document, kind: FileKind) {
         match kind {
             FileKind::Cluster => self.clusters.push(document),
@@ -125,7 +182,8 @@ impl Reading {
 
     fn into_model(self, found: &mut Vec<Diagnostic>) -> Model {
         let Self { clusters, defaults, broken_defaults, .. } = self;
-        let mut model = Model { role_names: self.role_names, ..Model::default() };
+        let mut model =
+            Model { role_names: self.role_names, role_files: self.role_files, ..Model::default() };
         for document in clusters {
             let folders = || layout::folders_outwards(&document.path);
             // Without its defaults a cluster would be judged for what it does not say.
@@ -177,24 +235,48 @@ fn declaration<T: DeserializeOwned>(
     }
 }
 
-fn manifests(
-    revision: String,
-    model: Model,
-    warnings: Vec<Diagnostic>,
-    declared_nothing: bool,
-) -> Manifests {
-    let clusters = model.clusters.into_iter().map(|it| {
-        let path = it.layers.path().to_string();
-        (it.manifest.metadata.name.clone(), Declared { path, cluster: it.manifest })
+fn shared_roles(
+    roles: Vec<Declaration<RoleManifest>>,
+    mut files: RoleFiles,
+) -> BTreeMap<String, Arc<Role>> {
+    let roles = roles.into_iter().map(|it| {
+        let files = files.remove(&it.manifest.metadata.name).unwrap_or_default();
+        (it.manifest.metadata.name.clone(), Arc::new(Role { manifest: it.manifest, files }))
     });
-    let roles = model.roles.into_iter();
-    Manifests {
-        revision,
-        repository: model.repository.map(|it| it.manifest.spec).unwrap_or_default(),
-        clusters: clusters.collect(),
-        consents: model.consents.map(|it| it.manifest.consents).unwrap_or_default(),
-        roles: roles.map(|it| (it.manifest.metadata.name.clone(), it.manifest)).collect(),
-        warnings,
-        declared_nothing,
+    roles.collect()
+}
+
+/// What each list of roles comes to, packed once for each set of roles.
+fn packed(
+    clusters: &[Declaration<Cluster>],
+    roles: &BTreeMap<String, Arc<Role>>,
+    found: &mut Vec<Diagnostic>,
+) -> BTreeMap<Vec<String>, Arc<Packed>> {
+    let mut bundles: BTreeMap<Vec<String>, Arc<Packed>> = BTreeMap::new();
+    let mut by_roles: BTreeMap<BTreeSet<String>, Arc<Packed>> = BTreeMap::new();
+    for cluster in clusters {
+        let spec = &cluster.manifest.spec;
+        for (list, group) in [(&spec.hub.roles, "hub"), (&spec.workers.roles, "workers")] {
+            if bundles.contains_key(list) {
+                continue;
+            }
+            let all = closure(list, |name| roles.get(name).map(|role| &role.manifest));
+            let known = by_roles.get(&all).cloned();
+            match known.map_or_else(|| Bundle::of(list, roles).packed().map(Arc::new), Ok) {
+                Ok(bundle) => {
+                    by_roles.insert(all, bundle.clone());
+                    bundles.insert(list.clone(), bundle);
+                }
+                Err(error) => {
+                    let place = cluster.layers.place(&format!("/spec/{group}/roles"));
+                    let message = format!("these roles are too much for a node: {error}");
+                    found.push(
+                        Diagnostic::error(&place, BUNDLE_SIZE, message)
+                            .hint("large files belong into an image or the shared storage"),
+                    );
+                }
+            }
+        }
     }
+    bundles
 }

@@ -27,15 +27,18 @@ pub mod role;
 mod rules;
 mod schema;
 mod source;
+mod told;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use cluster::Cluster;
 pub use diagnostic::{Diagnostic, Severity};
 pub use load::load;
 use repository::{Consent, RepositorySpec};
-use role::RoleManifest;
 pub use schema::FileKind;
+
+use crate::node::bundle::{Packed, Role};
 
 /// The files of one commit, or of a working tree.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -58,8 +61,11 @@ pub struct Manifests {
     pub clusters: BTreeMap<String, Declared>,
     /// `consents.yaml`, in its order.
     pub consents: Vec<Consent>,
-    /// Roles by name.
-    pub roles: BTreeMap<String, RoleManifest>,
+    /// Roles by name, with their files.
+    pub roles: BTreeMap<String, Arc<Role>>,
+    /// By the roles of a group as a cluster lists them: they and all they
+    /// include, packed once whoever has them.
+    pub bundles: BTreeMap<Vec<String>, Arc<Packed>>,
     /// What is worth a look, sorted.
     pub warnings: Vec<Diagnostic>,
     /// There is no `cluster.yaml` at all: rather a mistake than a wish.

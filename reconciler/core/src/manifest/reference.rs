@@ -42,6 +42,10 @@ const GATES: &[(&str, &str)] = &[
     (marks::NESTING, "Maps and lists are nested at most 64 deep."),
     (marks::NOT_FINITE, "Numbers are finite."),
     (load::REPOSITORY_SIZE, "A repository has at most 5,000 manifests and 64 MiB of them."),
+    (
+        load::BUNDLE_SIZE,
+        "The roles of a group, with all they include, have at most 5,000 files, 64 MiB of them and 16 MiB packed.",
+    ),
     (load::STRAY_FILE, "YAML files where manifests are looked for have a name that is read."),
     (conform::UNKNOWN_FIELD, "There are no fields but those of the schema."),
     (conform::REQUIRED, "Required fields are there."),

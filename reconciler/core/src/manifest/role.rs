@@ -25,6 +25,18 @@ pub struct RoleManifest {
     pub spec: RoleSpec,
 }
 
+impl RoleManifest {
+    /// A role from its role.yaml, as every reader takes it: numbers that are
+    /// whole count as whole, `null` is what is not said.
+    pub fn read(bytes: &[u8]) -> Result<Self, serde_yaml::Error> {
+        let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
+        let mut value: Value = serde_yaml::from_slice(bytes)?;
+        super::source::whole_numbers(&mut value);
+        super::merge::drop_nulls(&mut value);
+        serde_json::from_value(value).map_err(serde::de::Error::custom)
+    }
+}
+
 /// The kind of a role's manifest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum RoleKind {

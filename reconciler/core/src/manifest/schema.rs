@@ -110,6 +110,7 @@ fn defaults(mut schema: Value) -> Value {
 /// Brings what schemars writes into the form described at the top.
 fn tidy(schema: &mut Value) {
     let Value::Object(map) = schema else { return };
+    no_alternative(map);
     one_enum(map);
     bound(map);
     unwrap_description(map);
@@ -129,6 +130,19 @@ fn tidy(schema: &mut Value) {
     }
 }
 
+/// What may be absent comes as `anyOf` of itself and `null`, its own description
+/// before that of its type; every optional key takes `null` anyway.
+fn no_alternative(map: &mut Map<String, Value>) {
+    let Some(Value::Array(options)) = map.remove("anyOf") else { return };
+    let null = json!({"type": "null"});
+    let Some(Value::Object(inner)) = options.into_iter().find(|option| *option != null) else {
+        return;
+    };
+    for (key, value) in inner {
+        map.entry(key).or_insert(value);
+    }
+}
+
 /// Documented variants come as `oneOf` constants; one `enum` reads better.
 fn one_enum(map: &mut Map<String, Value>) {
     let Some(Value::Array(variants)) = map.remove("oneOf") else {
@@ -142,12 +156,20 @@ fn one_enum(map: &mut Map<String, Value>) {
     map.insert("enumDescriptions".into(), column("description").into());
 }
 
-/// The limits of an integer's type, where there is no narrower one.
+/// The limits of a number's type, where there are no narrower ones.
 fn bound(map: &mut Map<String, Value>) {
-    if map.get("format").and_then(Value::as_str) == Some("uint32") {
-        map.entry("maximum").or_insert(u32::MAX.into());
-    }
-    map.remove("format");
+    let (least, most): (Value, Value) = match map.remove("format").as_ref().and_then(Value::as_str)
+    {
+        Some("uint8") => (0.into(), u8::MAX.into()),
+        Some("uint16") => (0.into(), u16::MAX.into()),
+        Some("uint32") => (0.into(), u32::MAX.into()),
+        Some("uint64") => (0.into(), u64::MAX.into()),
+        Some("int32") => (i32::MIN.into(), i32::MAX.into()),
+        Some("int64") => (i64::MIN.into(), i64::MAX.into()),
+        _ => return,
+    };
+    map.entry("minimum").or_insert(least);
+    map.entry("maximum").or_insert(most);
 }
 
 /// Doc comments are wrapped for the source; a description is not.

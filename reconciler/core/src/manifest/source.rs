@@ -98,7 +98,7 @@ fn parse(start: &Place, text: &str) -> Result<Value, Vec<Diagnostic>> {
 }
 
 /// `8.0` is as good as `8`: JSON Schema counts it as an integer, serde does not.
-fn whole_numbers(value: &mut Value) {
+pub(super) fn whole_numbers(value: &mut Value) {
     match value {
         Value::Number(number) => {
             if let Some(whole) = number.as_f64().filter(|_| number.is_f64()).and_then(whole) {

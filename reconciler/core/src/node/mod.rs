@@ -19,3 +19,4 @@ pub mod pointer;
 pub mod report;
 pub mod step;
 pub mod template;
+pub mod texts;

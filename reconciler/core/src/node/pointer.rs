@@ -60,6 +60,10 @@ pub struct Body {
     pub cluster: String,
     /// The group it is for, `hub` or `workers`.
     pub group: String,
+    /// The key it is signed with, base64: so that a list of the bucket tells a
+    /// pointer that has to be signed anew. No node trusts it for that.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub public_key: String,
     /// What its nodes are to be.
     pub target: Target,
     /// What those are to be meanwhile that are not in `wave`; present during a

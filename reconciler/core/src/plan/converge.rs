@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::address::{Address, Ref, refs_in_value, resolve};
 use crate::desired::Resource;
-use crate::kind::{Body, Rule};
+use crate::kind::{Body, Kind, Rule, SigningKey};
 use crate::observed::{Gap, Object};
 
 use super::change::{Action, AttributeChange, Blocked, Change, Reason};
@@ -83,6 +83,11 @@ impl<'a> Draft<'a> {
             });
             return;
         }
+        if let Some(blocked) = self.lost_key(address) {
+            self.learn(address, Known::Not(blocked.cause.clone()));
+            self.scope(address.scope()).blocked.push(blocked);
+            return;
+        }
         let reason = match self.before(resource) {
             Some(_) => Reason::Drift,
             None => Reason::New,
@@ -106,6 +111,31 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// A cluster's signing key that is gone although pointers are signed with it:
+    /// another one is made only where somebody consents, naming the lost one.
+    fn lost_key(&self, address: &Address) -> Option<Blocked> {
+        if address.kind() != SigningKey::NAME {
+            return None;
+        }
+        let lost = self.index.all().find_map(|object| match &object.body {
+            Body::Pointer(pointer) if object.address.scope() == address.scope() => {
+                Some(pointer.public_key.clone())
+            }
+            _ => None,
+        })?;
+        let id = if lost.is_empty() { "unknown".into() } else { lost };
+        let consented = self.context.policy.consents_to(&address.to_string(), &id);
+        (!consented).then(|| Blocked {
+            address: address.to_string(),
+            action: Action::Create,
+            cause: "the key that running nodes trust is gone, both halves of it: with another one \
+                    they refuse every new pointer until they are replaced"
+                .into(),
+            id: Some(id),
+            consent: true,
+        })
+    }
+
     fn change(&mut self, resource: &'a Resource, object: &'a Object) {
         let want = self.wanted(resource, Some(object));
         // What an object lacks that is itself a resource holds back only the
@@ -126,16 +156,18 @@ impl<'a> Draft<'a> {
         if found.is_empty() {
             return;
         }
+        let reason = main_reason(&found);
         let replace = found.iter().any(|(difference, _)| difference.effect == Effect::Replace);
+        let files = self.role_files(resource, &object.body, &reason);
         let after =
             if replace { self.wanted(resource, None) } else { overlay(&seen, &want, &found) };
         let change = Change {
             address: object.address.clone(),
             kind: object.address.kind().into(),
             action: if replace { Action::Replace } else { Action::Update },
-            reason: main_reason(&found),
+            reason,
             id: Some(object.id.clone()),
-            attributes: attributes(found),
+            attributes: attributes(found).into_iter().chain(files).collect(),
             resource: self.with_attributes(resource, after),
             object: Some(object.clone()),
         };

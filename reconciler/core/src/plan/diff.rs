@@ -129,7 +129,7 @@ fn collect(path: String, before: &Value, after: &Value, leaves: &mut Vec<(String
     }
 }
 
-fn step(path: &str, key: &str) -> String {
+pub(super) fn step(path: &str, key: &str) -> String {
     let plain = key.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c));
     if plain { format!("{path}.{key}") } else { format!("{path}[{key}]") }
 }

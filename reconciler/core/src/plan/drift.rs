@@ -2,7 +2,7 @@
 
 use crate::address::{Address, refs_in_value};
 use crate::desired::Resource;
-use crate::kind::{Body, Kind, Parameter};
+use crate::kind::{Body, Kind, Parameter, Pointer};
 use crate::manifest::cluster::DriftMode;
 use crate::observed::Object;
 
@@ -72,6 +72,9 @@ impl<'a> Draft<'a> {
                 _ => None,
             }
         });
+        // Another bundle is there because the manifests ask for it.
+        let is_told = resource.address.kind() == Pointer::NAME && difference.attribute == "target";
+        let coming = coming.filter(|_| !is_told);
         if let Some(address) = coming {
             return Reason::Follows(address.to_string());
         }

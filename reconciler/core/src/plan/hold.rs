@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::address::Address;
+use crate::desired::is_agent;
 use crate::kind::{Body, KINDS};
 use crate::observed::{Gap, Object};
 
@@ -56,11 +57,30 @@ impl<'a> Draft<'a> {
         gaps.find(covers).filter(|_| !kinds.is_empty()).cloned()
     }
 
+    /// A bundle or an agent that nodes are told to have, now or while a roll-out
+    /// lasts. Of a pointer that could not be read it may be any.
+    pub(super) fn still_pointed(&self, object: &Object) -> bool {
+        let Body::StoredObject(stored) = &object.body else { return false };
+        let scope = object.address.scope();
+        let pointer = Address::new(scope, "pointer", "any");
+        let named = |other: &Object| match &other.body {
+            Body::Pointer(pointer) if other.address.scope() == scope => {
+                pointer.target.is_null() || pointer.digests().contains(&stored.digest())
+            }
+            _ => false,
+        };
+        self.observed.gap(&object.region, &pointer).is_some()
+            || self.observed.objects.iter().any(named)
+    }
+
     /// An agent that a node may yet be started with: a template names it, or
     /// the group launches from a version of its template that is not the
     /// newest, the only one whose script is known.
     pub(super) fn still_started(&self, object: &Object) -> bool {
         let Body::StoredObject(stored) = &object.body else { return false };
+        if !is_agent(&object.address) {
+            return false;
+        }
         let scope = object.address.scope();
         let unread = ["launch-template", "scaling-group"].iter().any(|kind| {
             let address = Address::new(scope, kind, "workers");

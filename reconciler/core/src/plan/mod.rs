@@ -14,6 +14,7 @@ mod converge;
 mod diff;
 mod draft;
 mod drift;
+mod files;
 mod hold;
 mod index;
 mod order;

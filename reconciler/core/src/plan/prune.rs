@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use crate::desired::{Along, Resource, is_agent};
 use crate::kind::Body;
 use crate::observed::{Gap, Object};
 use crate::site::TAG_PROTECT;
@@ -15,6 +16,8 @@ use super::diff;
 use super::draft::Draft;
 use super::index::names;
 
+/// Old bundles of a cluster that one plan removes.
+const BUNDLES: usize = 50;
 /// What a consent to a scope without a VPC names.
 const NO_ID: &str = "none";
 
@@ -23,6 +26,7 @@ impl<'a> Draft<'a> {
     pub(crate) fn prune(&mut self) {
         let mut undeclared: BTreeMap<&str, Vec<&'a Object>> = BTreeMap::new();
         let (mut leftover, mut extras) = (Vec::new(), Vec::new());
+        let mut bundles: BTreeMap<&str, usize> = BTreeMap::new();
         let kept = self.index.all().map(|object| (object, false));
         let further = self.index.extras().iter().map(|object| (*object, true));
         let all: Vec<(&'a Object, bool)> = kept.chain(further).collect();
@@ -40,7 +44,12 @@ impl<'a> Draft<'a> {
                 Some(_) if self.moved_from(scope).is_some() => {}
                 Some(_) if extra => extras.push(object),
                 Some(_) if self.desired.resources.contains_key(&object.address) => {}
-                Some(_) if self.still_started(object) => {}
+                Some(_) if self.still_started(object) || self.still_pointed(object) => {}
+                Some(_) if is_bundle(object) => {
+                    let count = bundles.entry(scope).or_default();
+                    *count += 1;
+                    leftover.extend(Some(object).filter(|_| *count <= BUNDLES));
+                }
                 Some(_) => leftover.push(object),
             }
         }
@@ -158,10 +167,9 @@ impl<'a> Draft<'a> {
             } else if let Some(by) = needed.get(&named(object)) {
                 self.block(object, Action::Delete, format!("{by} stays and needs it"), false);
             } else {
-                self.remove(
-                    deletion(object, Reason::Undeclared),
-                    whole_scope || self.consented(object),
-                );
+                // The repository can make a bundle again: none is missed.
+                let asked = whole_scope || is_bundle(object) || self.consented(object);
+                self.remove(deletion(object, Reason::Undeclared), asked);
             }
         }
     }
@@ -178,11 +186,12 @@ impl<'a> Draft<'a> {
         let Ok(body) = Body::from_attributes(object.address.kind(), after.clone()) else {
             return;
         };
-        let resource = crate::desired::Resource {
+        let resource = Resource {
             address: object.address.clone(),
             region: object.region.clone(),
             tags: object.tags.clone(),
             body,
+            along: Along::default(),
         };
         self.scope(object.address.scope()).changes.push(Change {
             address: object.address.clone(),
@@ -222,6 +231,11 @@ impl<'a> Draft<'a> {
 
 fn holds(objects: &[&Object], object: &Object) -> bool {
     objects.iter().any(|one| named(one) == named(object))
+}
+
+/// A stored object that is no agent.
+fn is_bundle(object: &Object) -> bool {
+    matches!(object.body, Body::StoredObject(_)) && !is_agent(&object.address)
 }
 
 /// What stands for a cluster's present id: that of its VPC, or `none`.

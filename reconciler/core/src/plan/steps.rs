@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use crate::address::{Address, Ref, refs_in_value, resolve};
-use crate::desired::Resource;
+use crate::desired::{Along, Resource};
 use crate::kind::{Body, Facts, facts};
 
 use super::change::{Action, Change};
@@ -89,7 +89,7 @@ pub fn stripped(change: &Change) -> Option<Resource> {
     empty_late(object.facts(), &mut attributes);
     let body = Body::from_attributes(object.address.kind(), attributes).ok()?;
     let (address, region) = (object.address.clone(), object.region.clone());
-    Some(Resource { address, region, tags: BTreeMap::new(), body })
+    Some(Resource { address, region, tags: BTreeMap::new(), body, along: Along::default() })
 }
 
 /// What an object's attributes name: computed once, asked for by every

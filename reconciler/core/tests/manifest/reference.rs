@@ -33,11 +33,13 @@ fn schemas_compile_and_take_null_for_every_optional_field() {
 fn assert_null(schema: &serde_json::Value, at: &str) {
     let required = schema["required"].as_array().cloned().unwrap_or_default();
     for (name, property) in schema["properties"].as_object().into_iter().flatten() {
-        let takes_null =
-            property["type"].as_array().is_some_and(|all| all.contains(&"null".into()));
+        // What names no type takes any.
+        let takes_null = property["type"].is_null()
+            || property["type"].as_array().is_some_and(|all| all.contains(&"null".into()));
         assert_eq!(takes_null, !required.contains(&name.as_str().into()), "{at}.{name}");
         assert!(property["description"].is_string(), "{at}.{name} is not described");
         assert_null(property, &format!("{at}.{name}"));
         assert_null(&property["items"], &format!("{at}.{name}[]"));
+        assert_null(&property["additionalProperties"], &format!("{at}.{name}.<name>"));
     }
 }

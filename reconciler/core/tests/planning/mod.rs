@@ -1,5 +1,6 @@
 //! Planning, on a cloud in memory: what is made, left alone, refused.
 
+mod nodes;
 mod properties;
 
 use std::collections::BTreeSet;
@@ -57,12 +58,8 @@ fn one_pass_makes_everything_and_the_next_has_nothing_to_do() {
     let (cloud, manifests) = applied();
     let kinds: BTreeSet<String> =
         cloud.objects().values().map(|object| object.address.kind().to_string()).collect();
-    // The agent's binary is an input; none was given.
-    let all: BTreeSet<String> = lyceum_core::kind::KINDS
-        .iter()
-        .map(|facts| facts.name.to_string())
-        .filter(|name| name != "object")
-        .collect();
+    let all: BTreeSet<String> =
+        lyceum_core::kind::KINDS.iter().map(|facts| facts.name.to_string()).collect();
     assert_eq!(kinds, all);
     let (_, plan) = look(&cloud, &manifests, &site(), &context());
     assert_eq!(summary(&plan), Vec::<String>::new());

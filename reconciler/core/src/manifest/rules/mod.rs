@@ -7,12 +7,19 @@ mod admin_cidr;
 mod admin_key;
 mod admin_keys_size;
 mod admin_open;
+mod attribute_enum;
+mod attribute_pattern;
+mod attribute_range;
+mod attribute_required;
+mod attribute_type;
+mod attribute_unknown;
 mod auth_fields;
 mod cidr;
 mod cidr_capacity;
 mod cidr_docker;
 mod cidr_overlap;
 mod cluster_folder;
+mod command_guard_missing;
 mod consent_address;
 mod dummy_auth;
 mod duplicate_cluster;
@@ -20,13 +27,18 @@ mod duplicate_consent;
 mod duplicate_domain;
 mod duplicate_schedule;
 mod duplicate_shared;
+mod duplicate_step;
+mod file_content;
 mod image;
 mod label;
 mod memory;
 mod on_demand_base;
 mod overlay_capacity;
+mod path_owned_twice;
 mod rate_service;
 mod role_cycle;
+mod role_file_missing;
+mod role_files;
 mod role_folder;
 mod role_unknown;
 mod schedule_cron;
@@ -35,16 +47,30 @@ mod schedule_overlap;
 mod schedule_range;
 mod schedule_zone;
 mod secret_scope;
+mod secret_text;
 mod shared_path;
+mod step_kind;
+mod step_needs_unknown;
+mod template_syntax;
+mod template_unknown;
+mod watches_unknown;
 mod workers_range;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
 
 use super::cluster::{Cluster, ClusterSpec};
+use super::conform::closest;
 use super::diagnostic::{Diagnostic, Place};
+use super::load::RoleFiles;
 use super::merge::Layers;
 use super::repository::{Consents, Repository};
-use super::role::RoleManifest;
+use super::role::{Attribute, RoleManifest};
+use super::source::escape;
+use crate::node::bundle::closure;
+use crate::node::step::StepManifest;
+use crate::node::texts;
 
 /// One rule.
 pub(super) struct Rule {
@@ -61,12 +87,19 @@ pub(super) const RULES: &[Rule] = &[
     admin_key::RULE,
     admin_keys_size::RULE,
     admin_open::RULE,
+    attribute_enum::RULE,
+    attribute_pattern::RULE,
+    attribute_range::RULE,
+    attribute_required::RULE,
+    attribute_type::RULE,
+    attribute_unknown::RULE,
     auth_fields::RULE,
     cidr::RULE,
     cidr_capacity::RULE,
     cidr_docker::RULE,
     cidr_overlap::RULE,
     cluster_folder::RULE,
+    command_guard_missing::RULE,
     consent_address::RULE,
     dummy_auth::RULE,
     duplicate_cluster::RULE,
@@ -74,13 +107,18 @@ pub(super) const RULES: &[Rule] = &[
     duplicate_domain::RULE,
     duplicate_schedule::RULE,
     duplicate_shared::RULE,
+    duplicate_step::RULE,
+    file_content::RULE,
     image::RULE,
     label::RULE,
     memory::RULE,
     on_demand_base::RULE,
     overlay_capacity::RULE,
+    path_owned_twice::RULE,
     rate_service::RULE,
     role_cycle::RULE,
+    role_file_missing::RULE,
+    role_files::RULE,
     role_folder::RULE,
     role_unknown::RULE,
     schedule_cron::RULE,
@@ -89,7 +127,13 @@ pub(super) const RULES: &[Rule] = &[
     schedule_range::RULE,
     schedule_zone::RULE,
     secret_scope::RULE,
+    secret_text::RULE,
     shared_path::RULE,
+    step_kind::RULE,
+    step_needs_unknown::RULE,
+    template_syntax::RULE,
+    template_unknown::RULE,
+    watches_unknown::RULE,
     workers_range::RULE,
 ];
 
@@ -109,6 +153,8 @@ pub(super) struct Model {
     pub(super) roles: Vec<Declaration<RoleManifest>>,
     /// The folders of all roles, of broken ones too.
     pub(super) role_names: BTreeSet<String>,
+    /// Of every role that has a manifest.
+    pub(super) role_files: RoleFiles,
     /// `lyceum.yaml`.
     pub(super) repository: Option<Declaration<Repository>>,
     /// `consents.yaml`.
@@ -145,5 +191,136 @@ impl Declaration<Cluster> {
 
     fn spec(&self) -> &ClusterSpec {
         &self.manifest.spec
+    }
+}
+
+/// The roles by name, and which of them come with which.
+struct Closures<'a> {
+    roles: BTreeMap<&'a str, &'a Declaration<RoleManifest>>,
+    /// Lists of roles repeat from cluster to cluster.
+    known: BTreeMap<Vec<String>, BTreeSet<String>>,
+}
+
+impl<'a> Closures<'a> {
+    fn new(model: &'a Model) -> Self {
+        let named =
+            |role: &'a Declaration<RoleManifest>| (role.manifest.metadata.name.as_str(), role);
+        Self { roles: model.roles.iter().map(named).collect(), known: BTreeMap::new() }
+    }
+
+    fn role(&self, name: &str) -> Option<&'a Declaration<RoleManifest>> {
+        self.roles.get(name).copied()
+    }
+
+    /// These roles and all that they include.
+    fn of(&mut self, list: &[String]) -> BTreeSet<String> {
+        if let Some(known) = self.known.get(list) {
+            return known.clone();
+        }
+        let all = closure(list, |name| self.role(name).map(|role| &role.manifest));
+        self.known.insert(list.to_vec(), all.clone());
+        all
+    }
+
+    /// The roles that any node of a cluster has.
+    fn of_cluster(&mut self, spec: &ClusterSpec) -> BTreeSet<String> {
+        let mut all = self.of(&spec.hub.roles);
+        all.extend(self.of(&spec.workers.roles));
+        all
+    }
+}
+
+/// A value that a role or a cluster gives to a declared attribute.
+struct Given<'a> {
+    /// The attribute's name.
+    name: &'a str,
+    attribute: &'a Attribute,
+    value: &'a Value,
+    place: Place,
+}
+
+impl Given<'_> {
+    fn error(&self, rule: &Rule, message: impl Into<String>) -> Diagnostic {
+        Diagnostic::error(&self.place, rule.id, message)
+    }
+}
+
+/// Every value that is given to a declared attribute: the defaults of roles, and
+/// what clusters set.
+fn attribute_values(model: &Model, judge: &mut dyn FnMut(&Given<'_>)) {
+    for role in &model.roles {
+        for (name, attribute) in &role.manifest.spec.attributes {
+            let Some(value) = &attribute.default else { continue };
+            let place = role.place(&format!("/spec/attributes/{}/default", escape(name)));
+            judge(&Given { name, attribute, value, place });
+        }
+    }
+    let closures = Closures::new(model);
+    for cluster in &model.clusters {
+        for (role_name, set) in &cluster.spec().attributes {
+            let Some(role) = closures.role(role_name) else { continue };
+            for (name, value) in set {
+                let Some(attribute) = role.manifest.spec.attributes.get(name) else { continue };
+                let pointer = format!("/spec/attributes/{}/{}", escape(role_name), escape(name));
+                judge(&Given { name, attribute, value, place: cluster.place(&pointer) });
+            }
+        }
+    }
+}
+
+/// Where a text of a role stands, in whichever of its files.
+fn role_place(role: &Declaration<RoleManifest>, place: &texts::Place) -> Place {
+    match place {
+        texts::Place::Manifest(pointer) => role.place(pointer),
+        texts::Place::File(path) => Place {
+            path: format!("cookbooks/{}/{path}", role.manifest.metadata.name),
+            mark: super::diagnostic::Mark::START,
+        },
+    }
+}
+
+/// Reports names of steps that are none, in the lists that `lists` gives: field
+/// and names.
+fn step_names(
+    model: &Model,
+    rule: &Rule,
+    lists: &dyn Fn(&StepManifest) -> Vec<(&'static str, &[String])>,
+    found: &mut Vec<Diagnostic>,
+) {
+    let steps_of = |role: &Declaration<RoleManifest>| -> BTreeSet<String> {
+        role.manifest.spec.steps.iter().map(|step| step.name.clone()).collect()
+    };
+    let known: BTreeMap<&str, BTreeSet<String>> = model
+        .roles
+        .iter()
+        .map(|role| (role.manifest.metadata.name.as_str(), steps_of(role)))
+        .collect();
+    for role in &model.roles {
+        let own = role.manifest.metadata.name.as_str();
+        for (index, step) in role.manifest.spec.steps.iter().enumerate() {
+            for (field, names) in lists(step) {
+                for (place, name) in names.iter().enumerate() {
+                    let (of, short) = name.split_once('/').unwrap_or((own, name));
+                    if known.get(of).is_some_and(|steps| steps.contains(short)) {
+                        continue;
+                    }
+                    // A role that is broken is reported as such.
+                    if !known.contains_key(of) && model.role_names.contains(of) {
+                        continue;
+                    }
+                    let pointer = format!("/spec/steps/{index}/{field}/{place}");
+                    let message = format!("there is no step `{}`", name.escape_debug());
+                    let error = role.error(&pointer, rule, message);
+                    let error = error.expected("a step of this role, or role/step of another");
+                    let mut all: Vec<String> = known[own].iter().cloned().collect();
+                    let others = known.get(of).into_iter().flatten();
+                    all.extend(others.filter(|_| of != own).map(|step| format!("{of}/{step}")));
+                    found.push(match closest(name, &all) {
+                        Some(meant) => error.hint(format!("did you mean `{meant}`?")),
+                        None => error,
+                    });
+                }
+            }
+        }
     }
 }

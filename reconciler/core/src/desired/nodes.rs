@@ -1,0 +1,163 @@
+//! What the nodes of each group are to be: the key that says so is ours, the
+//! bundle of their roles, and the pointer that names it.
+//!
+//! Invariant: what a pointer says depends on the manifests, the agent and the
+//! roll-out alone, never on the commit: the same wish is the same bytes, so that
+//! a list of the bucket tells whether it is up to date.
+
+use std::collections::BTreeMap;
+
+use md5::{Digest, Md5};
+
+use crate::address::{Address, Ref, id_of, output_of, resolve};
+use crate::kind::{Body, Bucket, Kind, Pointer, SigningKey, StoredObject};
+use crate::manifest::Manifests;
+use crate::node::bundle::Packed;
+use crate::node::pointer::{self, AgentBinary, Target};
+use crate::observed::{Object, ObservedState};
+use crate::plan::answers;
+use crate::site::{SIGNING_KEY, SIGNING_KEY_PRIVATE, Site};
+
+use super::names::agent_address;
+use super::{Draft, Inputs, Resource};
+
+/// Digits of the digest that stand in a bundle's address.
+const SHORT: usize = 12;
+
+/// Adds key, bundles and pointers.
+pub(crate) fn add(draft: &mut Draft<'_>) {
+    let path = draft.site.parameter_path(draft.name);
+    let key = SigningKey {
+        name: format!("{path}/{SIGNING_KEY}"),
+        private_name: format!("{path}/{SIGNING_KEY_PRIVATE}"),
+        private_half: true,
+        public_half: true,
+    };
+    draft.add("node", key);
+    add_pointers(draft);
+}
+
+/// The public half of a cluster's key, as it stands in an attribute.
+pub(crate) fn public_key(draft: &Draft<'_>) -> String {
+    output_of(&draft.address::<SigningKey>("node"), "public_key")
+}
+
+/// The pointers alone of every cluster, as they are without a roll-out.
+pub fn pointers(
+    manifests: &Manifests,
+    site: &Site,
+    inputs: &Inputs,
+) -> BTreeMap<Address, Resource> {
+    let mut all = BTreeMap::new();
+    for declared in manifests.clusters.values().filter(|one| !one.cluster.spec.suspend) {
+        let mut draft = Draft::new(site, (manifests, &declared.cluster), inputs);
+        add_pointers(&mut draft);
+        all.extend(draft.resources);
+    }
+    all.retain(|address, _| address.kind() == Pointer::NAME);
+    all
+}
+
+/// Fills in what those observed pointers say that are as one of `wanted`: S3's
+/// ETag is the MD5 of the content, so that the list alone tells. Answers those
+/// that have to be read.
+pub fn recognise(
+    wanted: &BTreeMap<Address, Resource>,
+    observed: &mut ObservedState,
+) -> Vec<Object> {
+    let known = answers(observed);
+    let answer = |reference: &Ref| known.get(&reference.address)?.get(&reference.output).cloned();
+    let mut open = Vec::new();
+    for object in &mut observed.objects {
+        let Body::Pointer(seen) = &mut object.body else { continue };
+        let Some(wish) = wanted.get(&object.address).filter(|_| seen.target.is_null()) else {
+            continue;
+        };
+        let attributes = resolve(&wish.body.attributes(), &answer);
+        match Body::from_attributes(Pointer::NAME, attributes) {
+            Ok(Body::Pointer(wish)) if etag(&wish).as_ref() == object.outputs.get("etag") => {
+                *seen = wish;
+            }
+            _ => open.push(object.clone()),
+        }
+    }
+    open
+}
+
+/// The ETag of an object with this content, without quotes.
+pub fn etag(pointer: &Pointer) -> Option<String> {
+    let text = pointer.body()?.text();
+    Some(Md5::digest(text).iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+fn add_pointers(draft: &mut Draft<'_>) {
+    let spec = draft.spec;
+    for (group, roles) in [("hub", &spec.hub.roles), ("workers", &spec.workers.roles)] {
+        // A list of roles without its bundle is one that did not validate.
+        let Some(bundle) = draft.manifests.bundles.get(roles) else { continue };
+        let name = add_bundle(draft, bundle);
+        let pointer = pointer(draft, (group, roles), (bundle, &name));
+        draft.add(group, pointer);
+    }
+}
+
+fn add_bundle(draft: &mut Draft<'_>, bundle: &Packed) -> String {
+    let name = format!("bundle-{}", &bundle.digest[..SHORT]);
+    let object = StoredObject {
+        bucket: bucket(draft),
+        key: format!("{}bundles/{}", Site::object_prefix(draft.name), bundle.digest),
+        size: bundle.bytes.len() as u64,
+    };
+    draft.add(&name, object);
+    let content = bundle.bytes.clone();
+    draft.change::<StoredObject>(&name, |resource| resource.along.content = Some(content));
+    name
+}
+
+/// Digests stand in it as references to the objects that have them: nobody is
+/// told of what is not there.
+fn pointer(
+    draft: &Draft<'_>,
+    (group, roles): (&str, &[String]),
+    (bundle, bundle_name): (&Packed, &str),
+) -> Pointer {
+    let agent = draft.inputs.agents.get(draft.name);
+    let target = Target {
+        bundle: String::new(),
+        bundle_size: bundle.bytes.len() as u64,
+        agent: agent.map(|agent| AgentBinary { digest: String::new(), size: agent.size }),
+        roles: roles.to_vec(),
+        role_digests: bundle.roles.clone(),
+        attributes: attributes(draft, bundle),
+        cluster: draft.cluster.told(&bundle.asked),
+    };
+    let body = pointer::Body {
+        cluster: draft.name.into(),
+        group: group.into(),
+        target,
+        ..pointer::Body::default()
+    };
+    let key = format!("{}pointers/{group}.json", Site::object_prefix(draft.name));
+    let mut pointer = Pointer::new(bucket(draft), key, &body);
+    pointer.public_key = public_key(draft);
+    let digest = |address: &Address| output_of(address, "digest").into();
+    pointer.target["bundle"] = digest(&draft.address::<StoredObject>(bundle_name));
+    if let Some(agent) = agent {
+        pointer.target["agent"]["digest"] = digest(&agent_address(draft, agent));
+    }
+    pointer
+}
+
+/// What the cluster sets for the roles of a bundle.
+fn attributes(
+    draft: &Draft<'_>,
+    bundle: &Packed,
+) -> BTreeMap<String, BTreeMap<String, serde_json::Value>> {
+    let all = draft.spec.attributes.iter();
+    let of_it = all.filter(|(role, set)| bundle.roles.contains_key(*role) && !set.is_empty());
+    of_it.map(|(role, set)| (role.clone(), set.clone())).collect()
+}
+
+fn bucket(draft: &Draft<'_>) -> String {
+    id_of(&Address::new(&Site::region_scope(&draft.spec.region), Bucket::NAME, "artifacts"))
+}

@@ -1,0 +1,69 @@
+//! A value of an attribute is of its type.
+
+use serde_json::Value;
+
+use super::super::role::AttributeType;
+use super::{Diagnostic, Model, Rule, attribute_values};
+
+pub(super) const RULE: Rule = Rule {
+    id: "attribute-type",
+    summary: "A value of an attribute, its default and its options are of the attribute's type.",
+    check,
+};
+
+fn check(model: &Model, found: &mut Vec<Diagnostic>) {
+    attribute_values(model, &mut |given| {
+        let kind = given.attribute.attribute_type;
+        if !fits(given.value, kind) {
+            let message = format!("`{}` is {}", given.name, of(given.value));
+            found.push(given.error(&RULE, message).expected(words(kind)));
+        }
+    });
+    for role in &model.roles {
+        for (name, attribute) in &role.manifest.spec.attributes {
+            for (index, option) in attribute.options.iter().enumerate() {
+                if !fits(option, attribute.attribute_type) {
+                    let pointer = format!("/spec/attributes/{name}/enum/{index}");
+                    let message = format!("an option of `{name}` is {}", of(option));
+                    let error = role.error(&pointer, &RULE, message);
+                    found.push(error.expected(words(attribute.attribute_type)));
+                }
+            }
+        }
+    }
+}
+
+/// Whether a value is of a type.
+pub(super) fn fits(value: &Value, kind: AttributeType) -> bool {
+    match kind {
+        AttributeType::String => value.is_string(),
+        AttributeType::Integer => value.is_i64() || value.is_u64(),
+        AttributeType::Number => value.is_number(),
+        AttributeType::Boolean => value.is_boolean(),
+        AttributeType::List => value.is_array(),
+        AttributeType::Map => value.is_object(),
+    }
+}
+
+fn words(kind: AttributeType) -> &'static str {
+    match kind {
+        AttributeType::String => "text",
+        AttributeType::Integer => "a whole number",
+        AttributeType::Number => "a number",
+        AttributeType::Boolean => "true or false",
+        AttributeType::List => "a list",
+        AttributeType::Map => "a map",
+    }
+}
+
+fn of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "empty",
+        Value::Bool(_) => "true or false",
+        Value::Number(number) if number.is_f64() => "a number with a fraction",
+        Value::Number(_) => "a number",
+        Value::String(_) => "text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "a map",
+    }
+}
