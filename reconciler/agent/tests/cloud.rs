@@ -231,7 +231,9 @@ fn list(state: &State, query: &str) -> Response<Full<Bytes>> {
             "<Contents><Key>{key}</Key><ETag>&quot;{etag}&quot;</ETag></Contents>"
         ));
     }
-    if let Some((last, _)) = rest.get(state.page.wrapping_sub(1)).filter(|_| rest.len() > state.page) {
+    if let Some((last, _)) =
+        rest.get(state.page.wrapping_sub(1)).filter(|_| rest.len() > state.page)
+    {
         text.push_str(&format!("<NextContinuationToken>{last}</NextContinuationToken>"));
     }
     plain(200, &format!("{text}</ListBucketResult>"))

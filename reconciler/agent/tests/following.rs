@@ -29,7 +29,8 @@ pub(crate) struct Site {
 
 impl Site {
     pub(crate) fn new() -> Self {
-        let site = Self { cloud: Cloud::start(), folder: tempfile::tempdir().unwrap(), sequence: 0 };
+        let site =
+            Self { cloud: Cloud::start(), folder: tempfile::tempdir().unwrap(), sequence: 0 };
         let facts = json!({"hub": "10.20.0.10", "fileSystem": "fs-1", "accessPoints": {}});
         let name = "/lyceum/geo-101/facts".to_string();
         site.cloud.state().parameters.insert(name, facts.to_string());

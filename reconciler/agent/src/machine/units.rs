@@ -63,7 +63,8 @@ impl Bus {
         R: DeserializeOwned + Type,
     {
         let connection = self.connection().await?;
-        let answer = connection.call_method(Some(SYSTEMD), path, Some(interface), method, body).await;
+        let answer =
+            connection.call_method(Some(SYSTEMD), path, Some(interface), method, body).await;
         let answer = answer.map_err(|error| {
             let failed = failed(operation, &error);
             if failed.cause == Cause::Unreachable {
@@ -130,8 +131,7 @@ impl Bus {
         {
             return Err(error);
         }
-        let _: OwnedObjectPath =
-            self.systemd(&operation, method, &(name, "replace")).await?;
+        let _: OwnedObjectPath = self.systemd(&operation, method, &(name, "replace")).await?;
         let unit = self.load(name).await?;
         let begun = Instant::now();
         loop {
@@ -158,7 +158,8 @@ impl Bus {
             let active = self.text(unit, "ActiveState").await?;
             let sub = self.text(unit, "SubState").await?;
             let ended_well = active == "inactive" && self.ended_well(unit).await;
-            if active == "failed" || sub == "auto-restart" || (active == "inactive" && !ended_well) {
+            if active == "failed" || sub == "auto-restart" || (active == "inactive" && !ended_well)
+            {
                 let message = format!("it is {active} ({sub})");
                 return Err(HostError::new(Cause::Failed, operation, message));
             }
@@ -221,7 +222,8 @@ impl Machine {
             && ended.code == 0
             && !ended.output.trim().is_empty()
         {
-            error.message = format!("{}; the end of its log: {}", error.message, ended.output.trim());
+            error.message =
+                format!("{}; the end of its log: {}", error.message, ended.output.trim());
         }
         error
     }

@@ -276,8 +276,10 @@ fn of_docker(address: &str, digest: &str) -> Vec<Case> {
     vec![
         Case {
             kind: "swarm",
-            role: format!("steps:\n- {{name: it, swarm: {{part: leader, address: {address}, \
-                           labels: {{part: hub}}}}}}"),
+            role: format!(
+                "steps:\n- {{name: it, swarm: {{part: leader, address: {address}, \
+                           labels: {{part: hub}}}}}}"
+            ),
             damage: "docker swarm leave --force",
             holds: "test \"$(docker info -f '{{.Swarm.ControlAvailable}}')\" = true; \
                     docker node inspect self -f '{{.Spec.Labels.part}}' | grep -qx hub",
@@ -286,8 +288,10 @@ fn of_docker(address: &str, digest: &str) -> Vec<Case> {
         },
         Case {
             kind: "parameter",
-            role: format!("steps:\n- {{name: swarm, swarm: {{part: leader, address: {address}}}}}\n\
-                           - {{name: it, parameter: {{name: swarm-join-token, from: swarm-worker-token}}}}"),
+            role: format!(
+                "steps:\n- {{name: swarm, swarm: {{part: leader, address: {address}}}}}\n\
+                           - {{name: it, parameter: {{name: swarm-join-token, from: swarm-worker-token}}}}"
+            ),
             damage: "echo '{\"/lyceum/try/swarm-join-token\": stale}' > /parameters.yaml",
             holds: "grep -q \"$(docker swarm join-token -q worker)\" /parameters.yaml",
             bad: "steps:\n- {name: swarm, swarm: {part: none}}\n\
@@ -296,8 +300,10 @@ fn of_docker(address: &str, digest: &str) -> Vec<Case> {
         },
         Case {
             kind: "docker_network",
-            role: format!("steps:\n- {{name: swarm, swarm: {{part: leader, address: {address}}}}}\n\
-                           - {{name: it, docker_network: {{name: hubnet, subnet: 10.250.0.0/24}}}}"),
+            role: format!(
+                "steps:\n- {{name: swarm, swarm: {{part: leader, address: {address}}}}}\n\
+                           - {{name: it, docker_network: {{name: hubnet, subnet: 10.250.0.0/24}}}}"
+            ),
             damage: "docker network rm hubnet; docker network create -d bridge hubnet",
             holds: "docker network inspect hubnet -f '{{.Driver}} {{(index .IPAM.Config 0).Subnet}}' \
                     | grep -qx 'overlay 10.250.0.0/24'",
@@ -315,12 +321,14 @@ fn of_docker(address: &str, digest: &str) -> Vec<Case> {
         },
         Case {
             kind: "docker_service",
-            role: format!("steps:\n- {{name: swarm, swarm: {{part: leader, address: {address}}}}}\n\
+            role: format!(
+                "steps:\n- {{name: swarm, swarm: {{part: leader, address: {address}}}}}\n\
                            - {{name: net, docker_network: {{name: hubnet, subnet: 10.250.0.0/24}}}}\n\
                            - name: it\n  docker_service: {{name: sleeper, image: '{pinned}', env: {{A: '1'}}, \
                              networks: [hubnet], mounts: [{{source: /etc, target: /host, readOnly: true}}], \
                              ports: [{{target: 80, published: 8088}}], memory: 64M}}\n\
-                           checks:\n- {{name: up, docker_service: {{name: sleeper}}}}"),
+                           checks:\n- {{name: up, docker_service: {{name: sleeper}}}}"
+            ),
             damage: "docker service update -q -d --env-add A=2 --limit-memory 32M sleeper >/dev/null",
             holds: "docker service inspect sleeper | grep -c '\"A=1\"'; \
                     docker service inspect sleeper | grep -c '\"MemoryBytes\": 67108864'",
@@ -331,9 +339,11 @@ fn of_docker(address: &str, digest: &str) -> Vec<Case> {
         },
         Case {
             kind: "docker_container",
-            role: format!("steps:\n- {{name: image, docker_image: {{image: '{pinned}'}}}}\n\
+            role: format!(
+                "steps:\n- {{name: image, docker_image: {{image: '{pinned}'}}}}\n\
                            - {{name: it, docker_container: {{name: lone, image: '{pinned}', env: {{B: '1'}}, \
-                             ports: [{{target: 81, published: 8089}}]}}}}"),
+                             ports: [{{target: 81, published: 8089}}]}}}}"
+            ),
             damage: "docker stop -t 0 lone >/dev/null",
             holds: "test \"$(docker inspect -f '{{.State.Running}}' lone)\" = true; \
                     docker inspect lone | grep -c '\"B=1\"'",

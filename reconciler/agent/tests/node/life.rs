@@ -56,7 +56,8 @@ impl Life {
             "parameters": "/lyceum/geo-101", "prefix": "clusters/geo-101/",
             "region": "us-east-1", "publicKey": public_key(&KEY),
         });
-        let write = |path: &str, text: &str| real.node.write(path, text.as_bytes(), "0644").unwrap();
+        let write =
+            |path: &str, text: &str| real.node.write(path, text.as_bytes(), "0644").unwrap();
         write("/etc/lyceum/node.json", &settings.to_string());
         write("/etc/lyceum/environment", &format!("AWS_ENDPOINT_URL={url}\n"));
         write("/etc/systemd/system/lyceum-agent.service", UNIT);
@@ -71,13 +72,17 @@ impl Life {
         assert_eq!(report.facts.instance_id, INSTANCE);
         assert_eq!(report.facts.os, "debian-12");
         assert_eq!(report.facts.private_ip, self.real.address());
-        let memory = "awk '/VmHWM/{print $2}' /proc/$(systemctl show -P MainPID lyceum-agent)/status";
+        let memory =
+            "awk '/VmHWM/{print $2}' /proc/$(systemctl show -P MainPID lyceum-agent)/status";
         let kib: u64 = self.real.shell(memory).parse().unwrap();
         assert!(kib < 30 * 1024, "it took {kib} KiB at most");
         let size = std::fs::metadata(agent()).unwrap().len();
         assert!(size <= 15 * 1024 * 1024, "the agent has {size} bytes");
         let linked = self.real.shell("ldd /usr/local/bin/lyceum-agent 2>&1 || true");
-        assert!(linked.contains("statically linked") || linked.contains("not a dynamic"), "{linked}");
+        assert!(
+            linked.contains("statically linked") || linked.contains("not a dynamic"),
+            "{linked}"
+        );
     }
 
     fn looks_at_once_when_told(&mut self) {
@@ -163,7 +168,8 @@ impl Life {
             let path = format!("/srv/killed/{name}");
             json!({"name": name, "file": {"path": path, "content": "x\n", "mode": "0600"}})
         };
-        let unit = "[Service]\nExecStart=/bin/sleep infinity\n[Install]\nWantedBy=multi-user.target\n";
+        let unit =
+            "[Service]\nExecStart=/bin/sleep infinity\n[Install]\nWantedBy=multi-user.target\n";
         let steps = json!([
             {"name": "folder", "directory": {"path": "/srv/killed"}},
             file("a"), file("b"), file("c"),
@@ -179,7 +185,8 @@ impl Life {
         self.real.shell(damage);
         for tenths in [0, 1, 2, 3, 5, 8, 12, 18, 25] {
             let seconds = format!("{}.{}", tenths / 10, (tenths % 10).max(1));
-            let kill = format!("timeout -s KILL {seconds} lyceum-agent once --wait 5 >/dev/null 2>&1");
+            let kill =
+                format!("timeout -s KILL {seconds} lyceum-agent once --wait 5 >/dev/null 2>&1");
             let _ = self.real.node.run(&["bash", "-c", &kill]);
         }
         let once = "lyceum-agent once --format json 2>/tmp/log || { cat /tmp/log; false; }";
@@ -309,9 +316,8 @@ impl Life {
 
     /// Ready, at the newest pointer.
     fn wait_ready(&self) -> NodeReport {
-        let ready = |report: &NodeReport| {
-            report.ready && report.pointer.sequence == self.site.sequence
-        };
+        let ready =
+            |report: &NodeReport| report.ready && report.pointer.sequence == self.site.sequence;
         self.wait("the node to be ready", |life| life.report().is_some_and(|it| ready(&it)));
         self.report().unwrap()
     }

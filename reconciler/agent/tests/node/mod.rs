@@ -2,6 +2,6 @@
 //! shared storage.
 
 mod faults;
-mod kit;
 mod kinds;
+mod kit;
 mod life;
