@@ -12,7 +12,7 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use lyceum_core::node::converge::Mode;
@@ -28,6 +28,7 @@ use crate::life;
 use crate::local::{self, LocalError};
 use crate::machine::Machine;
 use crate::machine::cluster::Surroundings;
+use crate::replace::{self, Own};
 use crate::round::{self, Round, Stop};
 use crate::settings::{self, Settings, SettingsError};
 use crate::{facts, http};
@@ -193,8 +194,11 @@ fn log() {
 
 fn go(cli: Cli) -> Result<Exit, Failed> {
     // One thread beside this one: for signals, and what speaks D-Bus.
-    let runtime =
-        Builder::new_multi_thread().worker_threads(1).enable_all().build().map_err(Failed::Begin)?;
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .map_err(Failed::Begin)?;
     let place = Place { runtime, keep: Keep::at(&cli.state)?, settings: cli.settings };
     match cli.command {
         Command::Run => place.run(),
@@ -213,6 +217,8 @@ struct Place {
 
 impl Place {
     fn run(self) -> Result<Exit, Failed> {
+        // First of all: whatever goes wrong from here on is counted.
+        replace::begin(&self.keep, &Own::read()?)?;
         let node = self.node()?;
         life::run(node, &self.runtime)?;
         Ok(Exit::Well)
@@ -286,12 +292,13 @@ fn of_round(round: Round, facts: lyceum_core::node::facts::Facts) -> NodeReport 
 
 fn print(report: &NodeReport, format: Format, mode: Mode) -> Exit {
     match format {
-        Format::Text => print!("{}", show::text(report, mode)),
+        Format::Text => {
+            let now = keep::seconds(SystemTime::now());
+            print!("{}", show::text(report, mode, now));
+        }
         Format::Json => println!("{}", show::json(report)),
     }
-    let would = |step: &StepReport| {
-        matches!(step.outcome, StepOutcome::Would { .. })
-    };
+    let would = |step: &StepReport| matches!(step.outcome, StepOutcome::Would { .. });
     if !report.converged() {
         Exit::StepFailed
     } else if report.checks.iter().any(|check| !check.holds) {

@@ -13,9 +13,7 @@ use lyceum_core::node::converge::Mode;
 use lyceum_core::node::facts::Facts;
 use lyceum_core::node::host::{Answer, Cause, Cluster, Docker, HostError};
 use lyceum_core::node::pointer::{AgentBinary, Body, MAX_BODY, Pointer, Target, Trust};
-use lyceum_core::node::report::{
-    NodeReport, PointerReport, StepOutcome, StepReport, TargetReport,
-};
+use lyceum_core::node::report::{NodeReport, PointerReport, StepOutcome, StepReport, TargetReport};
 use tokio::runtime::Handle;
 
 use crate::aws::role::Identity;
@@ -51,6 +49,8 @@ pub struct Node {
     etag: Option<String>,
     /// When the pointer was last read whole.
     read: Option<Instant>,
+    /// S3 did not answer, or had no pointer, at the last look.
+    away: bool,
     /// Why the pointer that is there now does not count.
     refused: String,
     /// What keeps the node from its target besides its steps, by name.
@@ -99,6 +99,7 @@ impl Node {
             wish: None,
             etag: None,
             read: None,
+            away: false,
             refused: String::new(),
             trouble: Vec::new(),
             report,
@@ -138,25 +139,27 @@ impl Node {
         let whole = self.read.is_none_or(|read| read.elapsed() > WHOLE);
         let etag = self.etag.as_deref().filter(|_| !whole && self.refused.is_empty());
         let get = self.aws.get(&self.settings.bucket, &key, etag, MAX_BODY + 1);
-        match self.runtime.block_on(get) {
+        let (look, why) = match self.runtime.block_on(get) {
             Ok(s3::Fetched::Same) => {
                 self.is_current();
-                Look::Same
+                (Look::Same, String::new())
             }
-            Ok(s3::Fetched::Object(object)) => self.consider(object),
-            Ok(s3::Fetched::Absent) => {
-                tracing::warn!("there is no pointer at {key}");
-                Look::Away
-            }
+            Ok(s3::Fetched::Object(object)) => (self.consider(object), String::new()),
+            Ok(s3::Fetched::Absent) => (Look::Away, format!("there is no pointer at {key}")),
             Err(error) if error.cause == Cause::Invalid => {
                 self.refuse(error.to_string());
-                Look::Same
+                (Look::Same, String::new())
             }
-            Err(error) => {
-                tracing::warn!("the pointer cannot be read: {error}");
-                Look::Away
-            }
+            Err(error) => (Look::Away, format!("the pointer cannot be read: {error}")),
+        };
+        // Once, not every few seconds.
+        match (look == Look::Away, self.away) {
+            (true, false) => tracing::warn!("{why}"),
+            (false, true) => tracing::info!("the pointer is there"),
+            _ => {}
         }
+        self.away = look == Look::Away;
+        look
     }
 
     /// Makes the node what it is to be, and reports.
@@ -269,6 +272,11 @@ impl Node {
         let trust = Trust { taken: 0, ..self.trust() };
         let Ok(body) = pointer.accept(&trust) else { return };
         let _ = self.take(pointer, body);
+        // A disk that was another instance's tells nothing of this one.
+        let id = self.identity.as_ref().map(|identity| &identity.instance_id);
+        if id.is_some_and(|id| *id != self.report.facts.instance_id) {
+            self.report = NodeReport::default();
+        }
     }
 
     fn trust(&self) -> Trust<'_> {
@@ -365,7 +373,8 @@ impl Node {
             _ => return Err(HostError::new(Cause::NotFound, operation, "it is not there")),
         };
         if content.len() as u64 != size || keep::hex(&content) != digest {
-            let message = "its content is not what its name says; it was tampered with or cut short";
+            let message =
+                "its content is not what its name says; it was tampered with or cut short";
             return Err(HostError::new(Cause::Refused, operation, message));
         }
         Ok(content)
@@ -413,12 +422,13 @@ impl Node {
         let read = self.machine.parameter(&name);
         let told = match read {
             Ok(Some(value)) => {
-                let told: ClusterFacts =
-                    serde_json::from_str(value.reveal()).map_err(|error| {
-                        HostError::new(Cause::Invalid, format!("read {name}"), error.to_string())
-                    })?;
-                if kept.as_ref() != Some(&told) {
-                    self.keep.write(CLUSTER_FACTS, &told)?;
+                let told: ClusterFacts = serde_json::from_str(value.reveal()).map_err(|error| {
+                    HostError::new(Cause::Invalid, format!("read {name}"), error.to_string())
+                })?;
+                if kept.as_ref() != Some(&told)
+                    && let Err(error) = self.keep.write(CLUSTER_FACTS, &told)
+                {
+                    tracing::error!("{error}");
                 }
                 told
             }
@@ -446,7 +456,9 @@ impl Node {
         let bucket = &self.settings.bucket;
         let error = match self.refused.as_str() {
             "" => format!("no pointer of this node's group was ever taken from {bucket}"),
-            refused => format!("no pointer was ever taken, and the one there is refused: {refused}"),
+            refused => {
+                format!("no pointer was ever taken, and the one there is refused: {refused}")
+            }
         };
         let hint = "`lyceum apply` writes it; until then there is nothing to do";
         Round::failed("pointer", Cause::NotFound, error, hint)

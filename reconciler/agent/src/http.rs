@@ -15,7 +15,7 @@ use reqwest::dns::{Name, Resolve, Resolving};
 use reqwest::{Client, ClientBuilder, RequestBuilder, redirect};
 
 /// Longest wait for a connection.
-const CONNECT: Duration = Duration::from_secs(5);
+const CONNECT: Duration = Duration::from_secs(3);
 /// Tries of a name before it counts as unknown, and the time of each.
 const NAME_TRIES: usize = 2;
 const NAME_TIME: Duration = Duration::from_secs(2);

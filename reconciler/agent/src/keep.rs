@@ -88,7 +88,8 @@ impl Keep {
                 }
             }
         }
-        sign(&mut file).map_err(|error| failed(operation, &error))?;
+        // On a full disk the lock is held all the same, without a name.
+        let _ = sign(&mut file);
         Ok(Lock(file))
     }
 

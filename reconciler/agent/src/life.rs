@@ -56,7 +56,6 @@ struct Due {
 pub fn run(mut node: Node, runtime: &Runtime) -> Answer<()> {
     let told = Arc::new(Told::default());
     listen(&told, runtime)?;
-    replace::begin(node.keep(), node.own())?;
     let own = node.own().report();
     tracing::info!(version = own.version, digest = own.digest, "begins");
     let mut due = Due::now();
@@ -112,7 +111,10 @@ impl Due {
             self.look = now + between(if quick { QUICK } else { CALM });
         }
         if node.tends() && now >= self.tend && !stop.load(Ordering::Relaxed) {
-            node.tend(stop);
+            // Somebody else's run does it as well.
+            if let Ok(_lock) = node.keep().lock(Duration::ZERO) {
+                node.tend(stop);
+            }
             self.tend = Instant::now() + TEND;
         }
         if now >= self.publish {
@@ -126,7 +128,11 @@ impl Due {
             Ok(lock) => lock,
             Err(error) => {
                 let busy = error.cause == Cause::Busy;
-                if busy { tracing::info!("{error}") } else { tracing::error!("{error}") }
+                if busy {
+                    tracing::info!("{error}")
+                } else {
+                    tracing::error!("{error}")
+                }
                 self.run = Instant::now() + between(QUICK);
                 return;
             }

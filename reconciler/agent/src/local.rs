@@ -104,7 +104,11 @@ pub fn target(path: Option<&Path>, roles: &[String]) -> Result<Target, LocalErro
     Ok(Target {
         roles: local.roles,
         attributes: local.attributes,
-        cluster: if local.cluster.is_null() { Value::Object(Default::default()) } else { local.cluster },
+        cluster: if local.cluster.is_null() {
+            Value::Object(Default::default())
+        } else {
+            local.cluster
+        },
         ..Target::default()
     })
 }
@@ -139,7 +143,8 @@ fn role(folder: &Path, name: &str) -> Result<Role, LocalError> {
     let mut files = BTreeMap::new();
     let mut size = 0;
     gather(&path, "", &mut files, &mut size)?;
-    let manifest: RoleManifest = parse(&manifest)?;
+    let manifest =
+        RoleManifest::read(&read(&manifest, LARGEST)?).map_err(|error| wrong(&manifest, &error))?;
     Ok(Role { manifest, files })
 }
 

@@ -1,8 +1,8 @@
-//! The agent's own update: the new one is tried before it is put in place, and
-//! the old one comes back if the new one does not get through a run.
+//! The agent's own update: the new one has to get through a whole run before it
+//! is put in place, and once more in its place; else the old one goes on.
 //!
-//! Invariants: at the agent's place is always a whole program; a digest that
-//! failed is not tried again.
+//! Invariants: at the agent's place is always a whole program that has got
+//! through a run; a digest that failed is not tried again.
 
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -23,8 +23,9 @@ use crate::machine::programs::{self, Asked};
 pub const LARGEST: u64 = 64 * 1024 * 1024;
 /// How often a new agent may start without getting through a run.
 const STARTS: u32 = 3;
-/// Time for a new agent to say its version.
-const TRY: Duration = Duration::from_secs(10);
+/// Time for a new agent to say its version, and for its first run.
+const VERSION: Duration = Duration::from_secs(10);
+const FIRST_RUN: Duration = Duration::from_secs(1800);
 const SELF: &str = "/proc/self/exe";
 
 const PREVIOUS: &str = "agent.previous";
@@ -127,10 +128,15 @@ async fn prepare(keep: &Keep, own: &Own, digest: &str, content: &[u8]) -> Answer
     let error = |error: io::Error| failed(operation.clone(), &error);
     let staged = disk::stage(&own.path, content).map_err(error)?;
     std::fs::set_permissions(&staged, std::fs::Permissions::from_mode(0o755)).map_err(error)?;
-    if let Err(why) = try_out(&staged).await {
+    if let Err(tried) = try_out(&staged).await {
         let _ = std::fs::remove_file(&staged);
-        reject(keep, digest, &why)?;
-        return Err(refused(digest, &why));
+        return Err(match tried {
+            Tried::NotNow(why) => HostError::new(Cause::Busy, operation, why),
+            Tried::Badly(why) => {
+                reject(keep, digest, &why)?;
+                refused(digest, &why)
+            }
+        });
     }
     let present = std::fs::read(SELF).map_err(error)?;
     disk::write(&keep.path(PREVIOUS), &present, 0o700).map_err(error)?;
@@ -138,13 +144,35 @@ async fn prepare(keep: &Keep, own: &Own, digest: &str, content: &[u8]) -> Answer
     disk::commit(&staged, &own.path).map_err(error)
 }
 
-/// A program that cannot say its version cannot do anything.
-async fn try_out(path: &Path) -> Result<(), String> {
-    let words = [&path.to_string_lossy(), "--version"];
-    match programs::run(&Asked::words(&words, TRY)).await {
-        Ok(ended) if ended.code == 0 => Ok(()),
-        Ok(ended) => Err(format!("`--version` ends with {}{}", ended.code, programs::tail(&ended.output))),
-        Err(error) => Err(error.message),
+/// Why a new agent is not put in place.
+enum Tried {
+    /// It could not be told.
+    NotNow(String),
+    /// It does not do.
+    Badly(String),
+}
+
+/// A program that says its version and gets through a run, as this one is run.
+async fn try_out(path: &Path) -> Result<(), Tried> {
+    let program = path.to_string_lossy().into_owned();
+    let version = Asked::words(&[&program, "--version"], VERSION);
+    let ended = programs::run(&version).await.map_err(|error| Tried::Badly(error.message))?;
+    if ended.code != 0 {
+        let last = programs::tail(&ended.output);
+        return Err(Tried::Badly(format!("`--version` ends with {}{last}", ended.code)));
+    }
+    let mut argv = vec![program];
+    argv.extend(std::env::args().skip(1).filter(|word| word != "run"));
+    argv.push("once".into());
+    let mut once = Asked::of(argv, FIRST_RUN);
+    once.env = std::env::vars().collect();
+    let ended = programs::run(&once).await.map_err(|error| Tried::Badly(error.message))?;
+    let last = programs::tail(&ended.output);
+    match ended.code {
+        // It got through, whatever became of the steps and checks.
+        0 | 3 | 4 => Ok(()),
+        1 | 6 => Err(Tried::NotNow(format!("its first run did not begin{last}"))),
+        code => Err(Tried::Badly(format!("its first run ends with {code}{last}"))),
     }
 }
 

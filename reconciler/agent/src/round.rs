@@ -50,10 +50,9 @@ impl Round {
 
     /// Every step is as it should be.
     pub fn converged(&self) -> bool {
-        let bad =
-            |step: &StepReport| {
-                matches!(step.outcome, StepOutcome::Failed { .. } | StepOutcome::Blocked { .. })
-            };
+        let bad = |step: &StepReport| {
+            matches!(step.outcome, StepOutcome::Failed { .. } | StepOutcome::Blocked { .. })
+        };
         !self.stopped && !self.steps.iter().any(bad)
     }
 
@@ -91,11 +90,7 @@ pub fn converge(
 }
 
 /// Runs the checks alone.
-pub fn check(
-    machine: &mut Machine,
-    facts: &Facts,
-    (bundle, target): (&Bundle, &Target),
-) -> Round {
+pub fn check(machine: &mut Machine, facts: &Facts, (bundle, target): (&Bundle, &Target)) -> Round {
     let began = Instant::now();
     machine.set_facts(facts.clone());
     match node_plan(bundle, target, facts) {

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
@@ -37,6 +37,8 @@ pub(crate) struct State {
     pub(crate) parameters: BTreeMap<String, String>,
     /// Access keys handed out, `AKIA1`, `AKIA2`, …
     pub(crate) keys: u32,
+    /// Access key and token of whoever has other credentials than those above.
+    pub(crate) trusted: Option<(String, String)>,
     /// Access keys that are not taken.
     pub(crate) expired: BTreeSet<String>,
     /// Seconds for which handed-out keys are said to be good.
@@ -47,8 +49,9 @@ pub(crate) struct State {
     pub(crate) failing: u32,
     /// Objects of a page of a list.
     pub(crate) page: usize,
-    /// `GET /bucket/key 304`, without the metadata service.
+    /// `GET /bucket/key 304`, without the metadata service, and when.
     pub(crate) asked: Vec<String>,
+    pub(crate) times: Vec<Instant>,
     /// Bodies of the calls that are not S3's.
     pub(crate) bodies: Vec<String>,
 }
@@ -100,16 +103,17 @@ impl Cloud {
         self.state().objects.insert(key.into(), object);
     }
 
-    /// An object as JSON.
-    pub(crate) fn json(&self, key: &str) -> Value {
-        let state = self.state();
-        let object = state.objects.get(key).unwrap_or_else(|| panic!("there is no {key}"));
-        serde_json::from_slice(&object.body).unwrap()
-    }
-
     /// How often something was asked that begins so.
     pub(crate) fn count(&self, prefix: &str) -> usize {
         self.state().asked.iter().filter(|line| line.starts_with(prefix)).count()
+    }
+}
+
+impl State {
+    /// When something was asked for whose line holds this.
+    pub(crate) fn times_of(&self, part: &str) -> Vec<Instant> {
+        let lines = self.asked.iter().zip(&self.times);
+        lines.filter(|(line, _)| line.contains(part)).map(|(_, time)| *time).collect()
     }
 }
 
@@ -128,6 +132,7 @@ async fn answer(state: Arc<Mutex<State>>, request: Request<Incoming>) -> Answere
     let answer = service(&mut state, &head, &body).unwrap();
     let line = format!("{} {} {}", head.method, head.uri, answer.status().as_u16());
     state.asked.push(line);
+    state.times.push(Instant::now());
     Ok(answer)
 }
 
@@ -144,9 +149,11 @@ fn service(
     let authorization = header("authorization");
     let key = authorization.split_once("Credential=").map_or("", |(_, rest)| rest);
     let key = key.split('/').next().unwrap();
+    let own = (format!("AKIA{}", state.keys), TOKEN.to_string());
+    let (trusted, token) = state.trusted.clone().unwrap_or(own);
     let proved = authorization.starts_with("AWS4-HMAC-SHA256 ")
-        && key == format!("AKIA{}", state.keys)
-        && header("x-amz-security-token") == TOKEN
+        && key == trusted
+        && header("x-amz-security-token") == token
         && authorization.contains("Signature=");
     if state.expired.contains(key) || !proved {
         let text = "<Error><Code>ExpiredToken</Code><Message>expired</Message></Error>";
@@ -224,7 +231,9 @@ fn list(state: &State, query: &str) -> Response<Full<Bytes>> {
             "<Contents><Key>{key}</Key><ETag>&quot;{etag}&quot;</ETag></Contents>"
         ));
     }
-    if let Some((last, _)) = rest.get(state.page.wrapping_sub(1)).filter(|_| rest.len() > state.page) {
+    if let Some((last, _)) =
+        rest.get(state.page.wrapping_sub(1)).filter(|_| rest.len() > state.page)
+    {
         text.push_str(&format!("<NextContinuationToken>{last}</NextContinuationToken>"));
     }
     plain(200, &format!("{text}</ListBucketResult>"))

@@ -12,14 +12,13 @@ use lyceum_core::node::bundle::{Bundle, Role};
 use lyceum_core::node::converge::Mode;
 use lyceum_core::node::pointer::{Body, Pointer, Target, public_key};
 use lyceum_core::node::report::{NodeReport, StepOutcome};
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::cloud::{Cloud, Object};
 
 pub(crate) const KEY: [u8; 32] = [7; 32];
-const POINTER: &str = "clusters/geo-101/pointers/workers.json";
-const REPORT: &str = "clusters/geo-101/nodes/i-1.json";
+pub(crate) const POINTER: &str = "clusters/geo-101/pointers/workers.json";
 
 /// A cluster with one node and a role that writes one file.
 pub(crate) struct Site {
@@ -30,7 +29,8 @@ pub(crate) struct Site {
 
 impl Site {
     pub(crate) fn new() -> Self {
-        let site = Self { cloud: Cloud::start(), folder: tempfile::tempdir().unwrap(), sequence: 0 };
+        let site =
+            Self { cloud: Cloud::start(), folder: tempfile::tempdir().unwrap(), sequence: 0 };
         let facts = json!({"hub": "10.20.0.10", "fileSystem": "fs-1", "accessPoints": {}});
         let name = "/lyceum/geo-101/facts".to_string();
         site.cloud.state().parameters.insert(name, facts.to_string());
@@ -64,7 +64,18 @@ impl Site {
 
     /// Uploads a bundle whose role writes this text.
     pub(crate) fn target(&self, text: &str) -> Target {
-        let bundle = bundle(&self.file().to_string_lossy(), text);
+        let me = |option: &str| {
+            let output = std::process::Command::new("id").args([option, "-n"]).output().unwrap();
+            String::from_utf8(output.stdout).unwrap().trim().to_string()
+        };
+        self.target_of(json!({"steps": [{"name": "motd", "file": {
+            "path": self.file(), "content": text, "owner": me("-u"), "group": me("-g"),
+        }}]}))
+    }
+
+    /// Uploads a bundle whose role has this specification.
+    pub(crate) fn target_of(&self, spec: Value) -> Target {
+        let bundle = bundle(spec);
         let packed = bundle.pack().unwrap();
         let digest = hex(&packed);
         self.cloud.put(&format!("clusters/geo-101/bundles/{digest}"), &packed);
@@ -98,7 +109,13 @@ impl Site {
     }
 
     pub(crate) fn report(&self) -> NodeReport {
-        serde_json::from_value(self.cloud.json(REPORT)).unwrap()
+        self.report_of("i-1").unwrap()
+    }
+
+    pub(crate) fn report_of(&self, instance: &str) -> Option<NodeReport> {
+        let key = format!("clusters/geo-101/nodes/{instance}.json");
+        let body = self.cloud.state().objects.get(&key)?.body.clone();
+        Some(serde_json::from_slice(&body).unwrap())
     }
 }
 
@@ -110,18 +127,12 @@ pub(crate) fn signed(body: Body, sequence: u64) -> Pointer {
     Pointer::signed(&KEY, body.text(), sequence, &format!("commit-{sequence}"))
 }
 
-fn bundle(path: &str, text: &str) -> Bundle {
-    let me = |option: &str| {
-        let output = std::process::Command::new("id").args([option, "-n"]).output().unwrap();
-        String::from_utf8(output.stdout).unwrap().trim().to_string()
-    };
+fn bundle(spec: Value) -> Bundle {
     let manifest = json!({
         "apiVersion": "lyceum/v1",
         "kind": "Role",
         "metadata": {"name": "motd", "version": "1.0.0", "description": "A greeting."},
-        "spec": {"steps": [{"name": "motd", "file": {
-            "path": path, "content": text, "owner": me("-u"), "group": me("-g"),
-        }}]},
+        "spec": spec,
     });
     let files = BTreeMap::from([("role.yaml".to_string(), manifest.to_string().into_bytes())]);
     let role = Role { manifest: serde_json::from_value(manifest).unwrap(), files };

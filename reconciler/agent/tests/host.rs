@@ -170,7 +170,8 @@ fn a_program_has_a_fixed_environment_and_a_time() {
         cwd: "/proc".into(),
         timeout,
     };
-    let ended = here.machine.run(&program("echo $NAME $PWD $CARGO; exit 3", Duration::from_secs(9)));
+    let ended =
+        here.machine.run(&program("echo $NAME $PWD $CARGO; exit 3", Duration::from_secs(9)));
     let ended = ended.unwrap();
     assert_eq!((ended.code, ended.output.as_str()), (3, "value /proc\n"));
     let began = Instant::now();

@@ -5,4 +5,5 @@ mod clients;
 mod cloud;
 mod following;
 mod host;
+mod node;
 mod update;

@@ -49,6 +49,8 @@ fn an_agent_that_is_not_what_its_name_says_is_not_even_tried() {
     node.replace(&agent);
     let report = node.converge(Mode::Apply, &Stop::default());
     let step = report.steps.iter().find(|step| step.id == "agent").unwrap();
-    assert!(matches!(&step.outcome, StepOutcome::Failed { error, .. } if error.contains("tampered")));
+    assert!(
+        matches!(&step.outcome, StepOutcome::Failed { error, .. } if error.contains("tampered"))
+    );
     assert!(!mark.exists());
 }

@@ -22,10 +22,8 @@ impl Aws {
             .append_pair("MetricData.member.1.Dimensions.member.1.Value", cluster)
             .append_pair("MetricData.member.1.Unit", "Count")
             .append_pair("MetricData.member.1.Value", &sessions.to_string());
-        let url = self
-            .endpoint
-            .clone()
-            .unwrap_or_else(|| format!("https://{}", self.host("monitoring")));
+        let url =
+            self.endpoint.clone().unwrap_or_else(|| format!("https://{}", self.host("monitoring")));
         let call = Call {
             service: "monitoring",
             region: self.region.clone(),

@@ -35,7 +35,7 @@ const METADATA: &str = "AWS_EC2_METADATA_SERVICE_ENDPOINT";
 /// Time of a try of a small call.
 const CALL: Duration = Duration::from_secs(8);
 /// Tries of a call.
-const TRIES: u32 = 4;
+const TRIES: u32 = 3;
 /// Longest pause before a second try; it doubles from there.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(4);
@@ -120,7 +120,8 @@ impl Aws {
 
     /// A call of a service that takes JSON.
     fn json_call(&self, service: &'static str, target: &str, body: &Value) -> Call {
-        let url = self.endpoint.clone().unwrap_or_else(|| format!("https://{}", self.host(service)));
+        let url =
+            self.endpoint.clone().unwrap_or_else(|| format!("https://{}", self.host(service)));
         Call {
             service,
             region: self.region.clone(),
@@ -296,8 +297,14 @@ fn xml_texts(document: &str, element: &str) -> Vec<String> {
 }
 
 fn unescaped(text: &str) -> String {
-    let entities =
-        [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&apos;", "'"), ("&#34;", "\""), ("&amp;", "&")];
+    let entities = [
+        ("&lt;", "<"),
+        ("&gt;", ">"),
+        ("&quot;", "\""),
+        ("&apos;", "'"),
+        ("&#34;", "\""),
+        ("&amp;", "&"),
+    ];
     entities.iter().fold(text.to_string(), |text, (from, to)| text.replace(from, to))
 }
 
@@ -317,7 +324,8 @@ mod tests {
         let denied = answer(403, xml).failed("get s3://b/k");
         assert_eq!(denied.cause, Cause::Denied);
         assert_eq!(denied.message, "AccessDenied: a & b");
-        let xml = "<ErrorResponse><Error><Code>ExpiredToken</Code><Message/></Error></ErrorResponse>";
+        let xml =
+            "<ErrorResponse><Error><Code>ExpiredToken</Code><Message/></Error></ErrorResponse>";
         assert!(answer(400, xml).is_expired());
         assert!(answer(503, "").may_pass() && !answer(403, "").may_pass());
         assert!(answer(400, r#"{"__type":"ThrottlingException"}"#).may_pass());
@@ -325,7 +333,8 @@ mod tests {
 
     #[test]
     fn elements_are_read_in_order() {
-        let list = "<L><C><Key>a&amp;b</Key><ETag>1</ETag></C><C><Key>c</Key><ETag>2</ETag></C></L>";
+        let list =
+            "<L><C><Key>a&amp;b</Key><ETag>1</ETag></C><C><Key>c</Key><ETag>2</ETag></C></L>";
         assert_eq!(xml_texts(list, "Key"), ["a&b", "c"]);
         assert_eq!(xml_texts(list, "ETag"), ["1", "2"]);
     }

@@ -73,7 +73,10 @@ impl Aws {
             return Ok(Fetched::Same);
         }
         let named = answered.headers.iter().filter_map(|(name, value)| {
-            Some((name.as_str().strip_prefix(METADATA)?.to_string(), value.to_str().ok()?.to_string()))
+            Some((
+                name.as_str().strip_prefix(METADATA)?.to_string(),
+                value.to_str().ok()?.to_string(),
+            ))
         });
         let (metadata, etag) = (named.collect(), answered.header("etag").to_string());
         Ok(Fetched::Object(Object { etag, metadata, body: answered.body }))

@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use lyceum_core::node::converge::Mode;
-use lyceum_core::node::report::{NodeReport, StepOutcome, StepReport};
+use lyceum_core::node::report::{NodeReport, StepOutcome, StepReport, TargetReport};
 use lyceum_core::node::step::Difference;
 
 /// Longest line of a difference.
@@ -15,9 +15,12 @@ pub(super) fn json(report: &NodeReport) -> String {
     serde_json::to_string_pretty(report).unwrap_or_default()
 }
 
-/// As text.
-pub(super) fn text(report: &NodeReport, mode: Mode) -> String {
+/// As text, at this moment, in seconds since 1970.
+pub(super) fn text(report: &NodeReport, mode: Mode, now: i64) -> String {
     let mut text = String::new();
+    if report.pointer.sequence > 0 {
+        text.push_str(&pointer(report, now));
+    }
     for step in &report.steps {
         text.push_str(&of_step(step));
     }
@@ -29,6 +32,18 @@ pub(super) fn text(report: &NodeReport, mode: Mode) -> String {
     }
     text.push_str(&summary(report, mode));
     text
+}
+
+fn pointer(report: &NodeReport, now: i64) -> String {
+    let revision = |target: &Option<TargetReport>| {
+        target.as_ref().map_or("nothing", |target| target.revision.as_str()).to_string()
+    };
+    let (attempted, applied) = (revision(&report.attempted), revision(&report.applied));
+    let age = (now - report.pointer.seen).max(0);
+    format!(
+        "pointer {}, seen {age} s ago; attempted {attempted}, applied {applied}\n",
+        report.pointer.sequence
+    )
 }
 
 fn of_step(step: &StepReport) -> String {
@@ -67,9 +82,8 @@ fn lines(differences: &[Difference]) -> String {
 }
 
 fn summary(report: &NodeReport, mode: Mode) -> String {
-    let count = |of: fn(&StepOutcome) -> bool| {
-        report.steps.iter().filter(|step| of(&step.outcome)).count()
-    };
+    let count =
+        |of: fn(&StepOutcome) -> bool| report.steps.iter().filter(|step| of(&step.outcome)).count();
     let parts = [
         (count(|it| matches!(it, StepOutcome::Unchanged)), "unchanged"),
         (count(|it| matches!(it, StepOutcome::Changed { .. })), "changed"),

@@ -18,6 +18,9 @@ use crate::settings::Settings;
 const NOT_YET: &str = "none";
 /// One run asks for the same value several times.
 const FRESH: Duration = Duration::from_secs(3);
+/// A call that went unanswered is not made again so soon: a node without AWS
+/// would wait for each of its parameters.
+const AWAY: Duration = Duration::from_secs(15);
 /// Longest report of another node that is read.
 const LARGEST_REPORT: usize = 4 * 1024 * 1024;
 /// Longest file of parameters.
@@ -38,6 +41,8 @@ pub struct Cloud {
     /// Values as last read: used for a moment, and while AWS is away. In memory
     /// alone, since they are secrets.
     parameters: BTreeMap<String, (Instant, Confidential)>,
+    /// When a call last went unanswered, and how.
+    away: Option<(Instant, HostError)>,
     /// By key: what the object was and whether its node was ready.
     peers: BTreeMap<String, (String, bool)>,
 }
@@ -46,7 +51,7 @@ impl Surroundings {
     /// A cluster in AWS.
     pub fn cloud(aws: Arc<Aws>, settings: Settings) -> Self {
         let (parameters, peers) = (BTreeMap::new(), BTreeMap::new());
-        Self::Cloud(Cloud { aws, settings, parameters, peers })
+        Self::Cloud(Cloud { aws, settings, parameters, away: None, peers })
     }
 
     pub(super) fn aws(&self) -> Option<Arc<Aws>> {
@@ -100,7 +105,12 @@ impl Cloud {
         {
             return Ok(Some(value.clone()));
         }
-        match self.aws.parameter(name).await {
+        let away = self.away.take_if(|(when, _)| when.elapsed() < AWAY);
+        let read = match &away {
+            Some((_, error)) => Err(error.clone()),
+            None => self.aws.parameter(name).await,
+        };
+        match read {
             Ok(value) => {
                 let value = value.filter(|value| value.reveal() != NOT_YET);
                 match &value {
@@ -114,6 +124,7 @@ impl Cloud {
             }
             // What a node was told keeps it as it should be while AWS is away.
             Err(error) if matches!(error.cause, Cause::Unreachable | Cause::Timeout) => {
+                self.away = away.or_else(|| Some((Instant::now(), error.clone())));
                 match self.parameters.get(name) {
                     Some((_, value)) => Ok(Some(value.clone())),
                     None => Err(error),

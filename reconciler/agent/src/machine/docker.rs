@@ -137,8 +137,7 @@ impl Daemon {
         )
         .map_err(|error| HostError::new(Cause::Invalid, operation, error.to_string()))?;
         let request = with_login(self.client.post(url).timeout(PULL), login);
-        let mut response =
-            request.send().await.map_err(|error| unreachable(operation, error))?;
+        let mut response = request.send().await.map_err(|error| unreachable(operation, error))?;
         if !response.status().is_success() {
             let status = response.status().as_u16();
             let body = response.bytes().await.map_err(|error| http::failed(operation, error))?;
@@ -573,8 +572,7 @@ fn kept_login(path: &Path, registry: &str) -> Option<String> {
     let kept = config["auths"][registry]["auth"].as_str()?;
     let decoded = String::from_utf8(STANDARD.decode(kept).ok()?).ok()?;
     let (username, password) = decoded.split_once(':')?;
-    let login =
-        json!({"username": username, "password": password, "serveraddress": registry});
+    let login = json!({"username": username, "password": password, "serveraddress": registry});
     Some(URL_SAFE.encode(login.to_string()))
 }
 
@@ -603,7 +601,10 @@ mod tests {
         assert_eq!(pull_error(&mut rest).as_deref(), Some("no space left on device"));
         let cause = |message: &str| refused("pull a", 500, message).cause;
         assert_eq!(cause("write /x: no space left on device"), Cause::Full);
-        assert_eq!(cause("Get \"https://x/v2/\": dial tcp: lookup x: no such host"), Cause::Unreachable);
+        assert_eq!(
+            cause("Get \"https://x/v2/\": dial tcp: lookup x: no such host"),
+            Cause::Unreachable
+        );
         assert_eq!(cause("manifest for a:b not found: manifest unknown"), Cause::NotFound);
         assert_eq!(cause("rpc error: invalid join token"), Cause::Refused);
         assert_eq!(cause("update out of sequence"), Cause::Busy);

@@ -114,11 +114,8 @@ impl host::Files for Machine {
             let message = format!("{} is mounted there", mounted.path);
             return Err(HostError::new(Cause::Busy, operation, message));
         }
-        let removed = if about.is_dir() {
-            std::fs::remove_dir_all(path)
-        } else {
-            std::fs::remove_file(path)
-        };
+        let removed =
+            if about.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
         disk::absent(removed).map_err(failed)?;
         disk::sync_directory(Path::new(path)).map_err(failed)
     }

@@ -154,7 +154,8 @@ impl Machine {
         let root = root.map(|mount| mount.source).unwrap_or_default();
         volumes.retain(|volume| !root.starts_with(volume.as_str()));
         if volumes.len() > 1 {
-            let message = format!("it is one of {}; with nvme-cli it could be told", volumes.join(", "));
+            let message =
+                format!("it is one of {}; with nvme-cli it could be told", volumes.join(", "));
             return Err(HostError::new(Cause::Invalid, format!("look for {name}"), message));
         }
         Ok(volumes.pop())
@@ -170,7 +171,9 @@ impl Machine {
             lines.find_map(|line| line.strip_prefix(key).map(ToString::to_string))
         };
         match ended.code {
-            0 => Ok(value("TYPE=").or_else(|| value("PTTYPE=")).unwrap_or_else(|| "unknown".into())),
+            0 => {
+                Ok(value("TYPE=").or_else(|| value("PTTYPE=")).unwrap_or_else(|| "unknown".into()))
+            }
             2 => Ok(String::new()),
             8 => Ok("several things at once".into()),
             _ => Err(HostError::new(Cause::Failed, operation, ended.output.trim())),
@@ -218,7 +221,8 @@ fn mount_failed(operation: String, ended: &Ended) -> HostError {
     let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
     let cause = if has(&["unknown filesystem type", "bad option", "bad usage"]) {
         Cause::Invalid
-    } else if has(&["timed out", "Connection refused", "No route to host", "resolve", "not known"]) {
+    } else if has(&["timed out", "Connection refused", "No route to host", "resolve", "not known"])
+    {
         Cause::Unreachable
     } else if has(&["access denied", "permission denied", "Operation not permitted"]) {
         Cause::Denied
@@ -236,7 +240,18 @@ fn mount_failed(operation: String, ended: &Ended) -> HostError {
 fn sysctl_path(key: &str) -> Answer<PathBuf> {
     let first = key.find(['.', '/']).map(|at| &key[at..=at]);
     let path: String = match first {
-        Some(".") => key.chars().map(|c| if c == '.' { '/' } else if c == '/' { '.' } else { c }).collect(),
+        Some(".") => key
+            .chars()
+            .map(|c| {
+                if c == '.' {
+                    '/'
+                } else if c == '/' {
+                    '.'
+                } else {
+                    c
+                }
+            })
+            .collect(),
         _ => key.into(),
     };
     let odd = path.split('/').any(|part| part.is_empty() || part == "..");
@@ -292,7 +307,8 @@ mod tests {
 
     #[test]
     fn a_mount_is_read_as_the_kernel_writes_it() {
-        let line = "36 35 0:52 / /srv/shared\\040files rw,noatime shared:9 - nfs4 fs-1:/ rw,vers=4.1";
+        let line =
+            "36 35 0:52 / /srv/shared\\040files rw,noatime shared:9 - nfs4 fs-1:/ rw,vers=4.1";
         let found = mount_of(line).unwrap();
         assert_eq!(found.path, "/srv/shared files");
         assert_eq!((found.fs_type.as_str(), found.source.as_str()), ("nfs4", "fs-1:/"));

@@ -46,7 +46,8 @@ impl host::Outside for Machine {
             }
             Ok(false)
         };
-        self.runtime.block_on(async { tokio::time::timeout(timeout, call).await.unwrap_or(Ok(false)) })
+        self.runtime
+            .block_on(async { tokio::time::timeout(timeout, call).await.unwrap_or(Ok(false)) })
     }
 
     fn http_get(&mut self, url: &str, verify: bool, timeout: Duration) -> Answer<(u16, String)> {

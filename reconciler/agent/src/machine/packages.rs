@@ -87,7 +87,9 @@ impl host::Packages for Machine {
         let operation = format!("remove {}", names.join(", "));
         let ended = match Installer::here()? {
             Installer::Apt => self.apt(&["remove"], names, INSTALL_TIME)?,
-            Installer::Dnf => self.installer(&["dnf", "-y", "-q", "remove"], names, INSTALL_TIME)?,
+            Installer::Dnf => {
+                self.installer(&["dnf", "-y", "-q", "remove"], names, INSTALL_TIME)?
+            }
         };
         finished(operation, &ended)
     }
@@ -103,7 +105,12 @@ impl Machine {
         }
         let mut asked = match installer {
             Installer::Apt => Asked::words(
-                &["dpkg-query", "-W", "-f", "${db:Status-Status}\t${Package}\t${Version}\t${Provides}\n"],
+                &[
+                    "dpkg-query",
+                    "-W",
+                    "-f",
+                    "${db:Status-Status}\t${Package}\t${Version}\t${Provides}\n",
+                ],
                 LIST_TIME,
             ),
             Installer::Dnf => Asked::words(
@@ -130,7 +137,11 @@ impl Machine {
         }
         let operation = format!("install {}", packages.join(", "));
         let install = |machine: &mut Self| {
-            let ended = machine.apt(&["install", "--no-install-recommends", "--allow-downgrades"], packages, INSTALL_TIME)?;
+            let ended = machine.apt(
+                &["install", "--no-install-recommends", "--allow-downgrades"],
+                packages,
+                INSTALL_TIME,
+            )?;
             finished(operation.clone(), &ended)
         };
         let mut result = install(self);
@@ -230,7 +241,9 @@ fn index_is_old() -> bool {
         .filter_map(|path| std::fs::metadata(path).ok()?.modified().ok())
         .max();
     let empty = std::fs::read_dir(APT_INDEX).map_or(true, |entries| {
-        entries.flatten().all(|entry| ["lock", "partial", "auxfiles"].iter().any(|it| entry.file_name() == *it))
+        entries
+            .flatten()
+            .all(|entry| ["lock", "partial", "auxfiles"].iter().any(|it| entry.file_name() == *it))
     });
     let age = newest.and_then(|when| SystemTime::now().duration_since(when).ok());
     empty || age.is_none_or(|age| age > INDEX_AGE)
@@ -248,7 +261,14 @@ fn finished(operation: String, ended: &Ended) -> Answer<()> {
         Cause::Busy
     } else if has(UNKNOWN) {
         Cause::NotFound
-    } else if has(&["Unable to fetch", "Failed to fetch", "Could not resolve", "Could not connect", "Cannot download", "Failed to download"]) {
+    } else if has(&[
+        "Unable to fetch",
+        "Failed to fetch",
+        "Could not resolve",
+        "Could not connect",
+        "Cannot download",
+        "Failed to download",
+    ]) {
         Cause::Unreachable
     } else if has(&["not signed", "NO_PUBKEY", "GPG check FAILED"]) {
         Cause::Refused
@@ -308,7 +328,10 @@ mod tests {
         assert_eq!(missing.message, "Unable to locate package no-such");
         assert_eq!(cause("E: Version '9' for 'tree' was not found\n").cause, Cause::NotFound);
         assert_eq!(cause("E: You don't have enough free space in /var\n").cause, Cause::Full);
-        assert_eq!(cause("E: Could not get lock /var/lib/dpkg/lock-frontend.\n").cause, Cause::Busy);
+        assert_eq!(
+            cause("E: Could not get lock /var/lib/dpkg/lock-frontend.\n").cause,
+            Cause::Busy
+        );
         assert_eq!(cause("E: Failed to fetch http://x  404\n").cause, Cause::Unreachable);
         assert_eq!(cause("Error: Unable to find a match: no-such\n").cause, Cause::NotFound);
     }

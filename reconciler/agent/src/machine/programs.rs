@@ -63,7 +63,8 @@ pub async fn run(asked: &Asked) -> Answer<Ended> {
         Err(_) => {
             end(&mut child).await;
             let text = collect(output, errors).await;
-            let message = format!("still running after {} s{}", asked.timeout.as_secs(), tail(&text));
+            let message =
+                format!("still running after {} s{}", asked.timeout.as_secs(), tail(&text));
             return Err(HostError::new(Cause::Timeout, operation, message));
         }
     };

@@ -63,7 +63,8 @@ impl Bus {
         R: DeserializeOwned + Type,
     {
         let connection = self.connection().await?;
-        let answer = connection.call_method(Some(SYSTEMD), path, Some(interface), method, body).await;
+        let answer =
+            connection.call_method(Some(SYSTEMD), path, Some(interface), method, body).await;
         let answer = answer.map_err(|error| {
             let failed = failed(operation, &error);
             if failed.cause == Cause::Unreachable {
@@ -130,8 +131,7 @@ impl Bus {
         {
             return Err(error);
         }
-        let _: OwnedObjectPath =
-            self.systemd(&operation, method, &(name, "replace")).await?;
+        let _: OwnedObjectPath = self.systemd(&operation, method, &(name, "replace")).await?;
         let unit = self.load(name).await?;
         let begun = Instant::now();
         loop {
@@ -158,7 +158,8 @@ impl Bus {
             let active = self.text(unit, "ActiveState").await?;
             let sub = self.text(unit, "SubState").await?;
             let ended_well = active == "inactive" && self.ended_well(unit).await;
-            if active == "failed" || sub == "auto-restart" || (active == "inactive" && !ended_well) {
+            if active == "failed" || sub == "auto-restart" || (active == "inactive" && !ended_well)
+            {
                 let message = format!("it is {active} ({sub})");
                 return Err(HostError::new(Cause::Failed, operation, message));
             }
@@ -202,7 +203,7 @@ impl host::Units for Machine {
             }
         });
         done.map_err(|error| match error.cause {
-            Cause::Failed => self.with_log(name, error),
+            Cause::Failed | Cause::Invalid => self.with_log(name, error),
             _ => error,
         })
     }
@@ -221,7 +222,8 @@ impl Machine {
             && ended.code == 0
             && !ended.output.trim().is_empty()
         {
-            error.message = format!("{}; the end of its log: {}", error.message, ended.output.trim());
+            error.message =
+                format!("{}; the end of its log: {}", error.message, ended.output.trim());
         }
         error
     }
@@ -274,7 +276,8 @@ fn failed(operation: &str, error: &zbus::Error) -> HostError {
 fn named(name: &str) -> Cause {
     match name.strip_prefix("org.freedesktop.systemd1.").unwrap_or(name) {
         "NoSuchUnit" | "LoadFailed" => Cause::NotFound,
-        "UnitMasked" | "BadUnitSetting" => Cause::Refused,
+        "BadUnitSetting" => Cause::Invalid,
+        "UnitMasked" => Cause::Refused,
         "TransactionIsDestructive" => Cause::Busy,
         _ => Cause::Failed,
     }

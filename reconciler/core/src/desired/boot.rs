@@ -134,6 +134,8 @@ After=network-online.target
 EnvironmentFile=-/etc/lyceum/environment
 ExecStart=/usr/local/bin/lyceum-agent run
 ExecReload=/bin/kill -HUP $MAINPID
+KillMode=mixed
+TimeoutStopSec=300
 Restart=always
 RestartSec=5
 [Install]
