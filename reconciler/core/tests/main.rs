@@ -6,4 +6,5 @@
 
 mod cookbooks;
 mod manifest;
+mod node;
 mod planning;

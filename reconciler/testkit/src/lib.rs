@@ -5,6 +5,7 @@ mod builders;
 mod cloud;
 mod drive;
 mod host;
+mod roles;
 
 pub use builders::{example, manifests, site};
 pub use cloud::{FakeCloud, Fault, When};
@@ -13,3 +14,4 @@ pub use host::{
     Behaviour, FakeDocker, FakeFile, FakeHost, FakeMount, FakePackage, FakeSwarm, FakeUnit,
     Machine, Strike, Watching,
 };
+pub use roles::{bundle, converged, facts, planned, role, target};

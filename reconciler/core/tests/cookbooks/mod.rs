@@ -192,17 +192,17 @@ fn target(roles: &[&str], cluster: Value) -> Target {
     }
 }
 
-fn hub(os: &str, change: impl FnOnce(&mut ClusterSpec)) -> NodePlan {
+pub(crate) fn hub(os: &str, change: impl FnOnce(&mut ClusterSpec)) -> NodePlan {
     let target = target(&["swarm-leader", "jupyterhub"], cluster(change));
     node_plan(&bundle(), &target, &facts(os, "hub")).unwrap()
 }
 
-fn worker(os: &str, change: impl FnOnce(&mut ClusterSpec)) -> NodePlan {
+pub(crate) fn worker(os: &str, change: impl FnOnce(&mut ClusterSpec)) -> NodePlan {
     let target = target(&["swarm-worker"], cluster(change));
     node_plan(&bundle(), &target, &facts(os, "workers")).unwrap()
 }
 
-fn github(spec: &mut ClusterSpec) {
+pub(crate) fn github(spec: &mut ClusterSpec) {
     spec.domain = Some("notebooks.example.edu".into());
     spec.network.admin_keys = vec!["ssh-ed25519 AAAA ops".into()];
     spec.network.admin_cidrs = vec!["203.0.113.0/24".into()];
@@ -213,7 +213,7 @@ fn github(spec: &mut ClusterSpec) {
     auth.allowed_organizations = vec!["geo-dept".into()];
 }
 
-fn dummy(spec: &mut ClusterSpec) {
+pub(crate) fn dummy(spec: &mut ClusterSpec) {
     spec.jupyter.auth.auth_type = AuthType::Dummy;
 }
 
