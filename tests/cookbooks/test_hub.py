@@ -45,7 +45,6 @@ def settings(**auth):
             "defaultUrl": "/lab",
             "images": {"R": "quay.io/a/r@sha256:1"},
             "memoryGuaranteePercent": 50,
-            "network": "jupyter",
             "startTimeoutSeconds": 900,
         },
     }

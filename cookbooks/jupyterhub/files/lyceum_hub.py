@@ -20,6 +20,8 @@ PLACES = SimpleNamespace(
     state="/srv/jupyterhub",
     homes="/srv/homes",
 )
+#: The overlay network of hub, proxy and servers, as the role makes it.
+NETWORK = "jupyter"
 #: Where the shared directories are on every node.
 SHARED = "/srv/shared"
 #: A server that pings every 30 seconds and whose activity is looked at every
@@ -103,7 +105,7 @@ def _spawner(c, settings, places):
     spawner.allowed_images = dict(attributes["images"])
     spawner.cmd = ["jupyterhub-singleuser"]
     spawner.default_url = attributes["defaultUrl"]
-    spawner.network_name = attributes["network"]
+    spawner.network_name = NETWORK
     spawner.use_internal_ip = True
     spawner.port = 8888
     spawner.pull_policy = "skip"
