@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use lyceum::applied::{History, recorded};
 use lyceum::execute::{Progress, Silent};
+use lyceum::render::{Paint, View, json, markdown, text};
 use lyceum::road::{AgentFile, Done, Look, Passes, Road, RoadError, Wanted, declared, status};
 use lyceum_core::address::Address;
 use lyceum_core::cloud::{Class, Cloud, CloudError};
@@ -144,6 +145,35 @@ async fn what_was_applied_tells_drift_from_a_changed_manifest() {
     let road = Road { history: History::new(nowhere.path()), ..road };
     let look = road.look().await.unwrap();
     assert_eq!(reason(&look, "geo-101/scaling-group/workers"), Some(Reason::Differs));
+}
+
+#[tokio::test]
+async fn whoever_changes_a_role_sees_each_line_before_a_node_does() {
+    let (repository, cloud) = (repository(&[GEO]), FakeCloud::new(&site()));
+    let role = "cookbooks/jupyterhub/role.yaml";
+    let step =
+        "spec:\n  steps:\n    - name: page\n      file: {path: /srv/page, template: page.txt}\n";
+    let text = std::fs::read_to_string(repository.file(role)).unwrap();
+    repository.write(role, &text.replace("spec:\n  includes: []\n", step));
+    repository.write("cookbooks/jupyterhub/templates/page.txt", "one\ntwo\n");
+    repository.commit("a page");
+    applied(&repository, &cloud).await;
+    repository.write("cookbooks/jupyterhub/templates/page.txt", "one\nthree\n");
+    let head = repository.commit("another page");
+    let road = road(&repository, &cloud, Wanted::default());
+    let look = road.look().await.unwrap();
+    let view = View { revision: &head, plan: &look.plan, stats: None };
+    let shown = text::plan(&view, Paint::PLAIN);
+    for line in ["~ geo-101/pointer/hub", "roles.jupyterhub[templates/page.txt]:", "-two", "+three"]
+    {
+        assert!(shown.contains(line), "{line}: {shown}");
+    }
+    assert_eq!(reason(&look, "geo-101/pointer/hub"), Some(Reason::Changed));
+    assert_eq!(reason(&look, "geo-101/pointer/workers"), None);
+    assert!(
+        markdown::plan(&view).lines().any(|line| line.starts_with('+') && line.ends_with("three"))
+    );
+    assert!(json::plan(&view).contains("one\\nthree\\n"));
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ use lyceum_core::cloud::{Class, CloudError, Outputs};
 use lyceum_core::desired::Resource;
 use lyceum_core::kind::StoredObject;
 use lyceum_core::observed::Object;
+use lyceum_core::site::digest_of;
 
 use crate::calls::Call;
 use crate::claim::{Found, Listing};
@@ -99,6 +100,10 @@ pub(crate) async fn create(
 ) -> Result<Outputs, CloudError> {
     let checksum = checksum(want.digest())?;
     let content = match &resource.along.content {
+        Some(content) if digest_of(content) != want.digest() => {
+            let message = format!("the content has not the SHA-256 {}", want.digest());
+            return Err(CloudError::new(Class::Invalid, "s3:PutObject", message));
+        }
         Some(content) => Content::Bytes(content.clone()),
         None => Content::File(file(clients, want).await?),
     };

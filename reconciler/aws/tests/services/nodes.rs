@@ -105,7 +105,7 @@ async fn a_bundle_is_put_once_from_memory() {
     let stored = answer.send().await.unwrap().body.collect().await.unwrap().into_bytes();
     assert_eq!(&stored[..], &content[..]);
 
-    // S3 holds the content against the digest.
+    // Nothing is put under a digest that is not its own.
     wanted.along.content = Some(b"another".to_vec().into());
     there.remove(&wanted).await;
     assert!(there.try_create(&wanted).await.is_err());
