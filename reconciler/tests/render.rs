@@ -231,7 +231,8 @@ fn nodes_and_roll_outs_are_held_to_their_sample() {
 #[test]
 fn nodes_that_are_well_are_nothing_a_plan_says() {
     let well = vec![node("i-0hub", "hub", Standing::Good)];
-    let scope = ScopePlan { nodes: well, rollouts: vec![RolloutState::default()], ..ScopePlan::default() };
+    let scope =
+        ScopePlan { nodes: well, rollouts: vec![RolloutState::default()], ..ScopePlan::default() };
     let plan = Plan { scopes: [("geo-101".to_string(), scope)].into() };
     let shown = text::plan(&View { revision: REVISION, plan: &plan, stats: None }, Paint::PLAIN);
     assert!(shown.contains("1 of 1 as they should be") && !shown.contains("i-0hub"), "{shown}");
@@ -264,7 +265,15 @@ fn the_json_form_keeps_its_shape() {
     let names: Vec<_> = clusters.iter().map(|cluster| cluster["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["@us-east-1", "bio-7", "geo-101", "held", "quiet"]);
     let scope = [
-        "blocked", "changes", "gaps", "name", "nodes", "notices", "reported", "rollouts", "suspended",
+        "blocked",
+        "changes",
+        "gaps",
+        "name",
+        "nodes",
+        "notices",
+        "reported",
+        "rollouts",
+        "suspended",
     ];
     assert!(clusters.iter().all(|cluster| keys(cluster) == scope));
     for change in clusters.iter().flat_map(|cluster| cluster["changes"].as_array().unwrap()) {

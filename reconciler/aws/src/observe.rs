@@ -81,9 +81,10 @@ pub(crate) async fn observe_stored(
     scope: &Scope,
     mut before: ObservedState,
 ) -> ObservedState {
-    let looks = scope.regions.iter().map(|region| async move {
-        (region, stored(&aws.clients(region)).await)
-    });
+    let looks = scope
+        .regions
+        .iter()
+        .map(|region| async move { (region, stored(&aws.clients(region)).await) });
     for (region, found) in join_all(looks).await {
         before.renew(region, STORED, (found.objects, found.gaps));
     }
@@ -185,9 +186,7 @@ async fn listing(
 ) -> Listing {
     match list.await {
         Ok(listing) => listing,
-        Err(error) => {
-            Listing { gaps: vec![gap(region, kind, &error)], ..Listing::default() }
-        }
+        Err(error) => Listing { gaps: vec![gap(region, kind, &error)], ..Listing::default() },
     }
 }
 

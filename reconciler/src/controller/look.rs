@@ -105,7 +105,12 @@ impl Region {
     }
 
     /// A look at the bucket alone; at everything where nobody has looked before.
-    async fn stored(&self, cloud: &impl Cloud, wanted: Scope, since: Instant) -> Arc<ObservedState> {
+    async fn stored(
+        &self,
+        cloud: &impl Cloud,
+        wanted: Scope,
+        since: Instant,
+    ) -> Arc<ObservedState> {
         let _turn = self.turn.lock().await;
         let Some(last) = self.seen().filter(|look| look.scope == wanted) else {
             return self.whole(cloud, wanted).await;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use lyceum_core::address::Address;
 use lyceum_core::cloud::{Class, Cloud, CloudError};
 use lyceum_core::desired::{Inputs, desired};
 use lyceum_core::kind::{Kind, Pointer};
@@ -41,8 +42,7 @@ pub(crate) async fn run<C: Cloud + 'static>(
         let declared = commit.scopes().find(|(name, _)| *name == scope);
         let region = declared.as_ref().map_or(found_in.as_str(), |(_, region)| region);
         let nodes_alone = Instant::now() < due;
-        let task =
-            Task { scope: &scope, region, declared: declared.is_some(), since, nodes_alone };
+        let task = Task { scope: &scope, region, declared: declared.is_some(), since, nodes_alone };
         let pass = tokio::select! {
             pass = pass(&shared, &task, (&commit, &mut refused), stop(&commits, &end)) => pass,
             // Looking and planning change nothing: they may be left at once.
@@ -54,13 +54,20 @@ pub(crate) async fn run<C: Cloud + 'static>(
         }
         // What this pass did is no news to itself.
         progress.borrow_and_update();
-        if !nodes_alone {
-            tries = if pass.next == Next::Retry { tries.saturating_add(1) } else { 0 };
-            due = Instant::now() + match pass.next {
-                Next::Retry => backoff(tries),
-                Next::Settled | Next::Stalled => shared.options.interval,
-            };
-        }
+        let now = Instant::now();
+        due = match pass.next {
+            _ if pass.told_alone => now + shared.options.interval,
+            // The end of a roll-out is the end of what was to be done.
+            _ if nodes_alone => due.min(if pass.rolling { due } else { now }),
+            Next::Retry => {
+                tries = tries.saturating_add(1);
+                now + backoff(tries)
+            }
+            Next::Settled | Next::Stalled => {
+                tries = 0;
+                now + shared.options.interval
+            }
+        };
         // A lost answer is waited out whatever else happens.
         let mut newer = false;
         tokio::select! {
@@ -110,6 +117,8 @@ struct Pass {
     nothing_left: bool,
     /// A roll-out is under way, and its next wave can be written.
     rolling: bool,
+    /// All that was done was telling nodes what to be next: nothing else is new.
+    told_alone: bool,
 }
 
 /// Look, plan, execute, record.
@@ -139,6 +148,11 @@ async fn pass<C: Cloud>(
         tell(scope, commit, &report);
     }
     let lost = report.failures().any(|(_, failure)| failure.class == Class::Ambiguous);
+    let told = |(address, outcome): (&Address, &Outcome)| {
+        address.kind() == Pointer::NAME && *outcome == Outcome::Applied
+    };
+    let told_alone = !report.outcomes.is_empty() && report.outcomes.iter().all(told);
+    let rolling = plan.scopes.get(scope).is_some_and(ScopePlan::is_rolling);
     let refused = report.failures().any(|(address, _)| address.kind() == Pointer::NAME);
     Pass {
         // What was just applied is looked at once more: that look finds nothing
@@ -148,7 +162,8 @@ async fn pass<C: Cloud>(
         quiet: report.outcomes.is_empty(),
         waits: report.outcomes.values().any(|one| matches!(one, Outcome::Waiting { .. })),
         nothing_left: !task.declared && !there,
-        rolling: !refused && plan.scopes.get(scope).is_some_and(ScopePlan::is_rolling),
+        rolling: rolling && !refused,
+        told_alone: rolling && told_alone && !task.nodes_alone,
     }
 }
 

@@ -7,7 +7,7 @@ mod drive;
 mod host;
 mod roles;
 
-pub use builders::{example, manifests, site};
+pub use builders::{example, manifests, site, stamped};
 pub use cloud::{FakeCloud, Fault, Looks, When};
 pub use drive::{carry_out, look, now, read_pointers, read_reports, settle};
 pub use host::{

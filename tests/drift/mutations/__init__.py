@@ -12,6 +12,8 @@ CASES = [
 ]
 
 _FIXED = "AWS has no call that changes it"
+_NODES = "nodes write their reports: whatever one says is how it is"
+_GROUPS = "its group makes it and owns it: no manifest asks for a worker"
 
 #: Kind and attribute to why nobody can try it here.
 NOT_COVERABLE = {
@@ -23,6 +25,12 @@ NOT_COVERABLE = {
     ("signing-key", "name"): _FIXED,
     ("signing-key", "private_name"): _FIXED,
     ("signing-key", WHOLE): "another one is made with consent alone: a test of planning shows it",
+    ("node-report", "bucket"): _NODES,
+    ("node-report", "key"): _NODES,
+    ("node-report", "size"): _NODES,
+    ("node-report", WHOLE): _NODES,
+    ("worker", "scaling_group"): _GROUPS,
+    ("worker", WHOLE): _GROUPS,
     ("queue", "name"): _FIXED,
     ("event-rule", "name"): _FIXED,
     ("vpc", "cidr"): _FIXED,

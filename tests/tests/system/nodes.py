@@ -1,11 +1,12 @@
 """Nodes that follow their pointers: every instance of a cluster, until told to stop.
 
 Looks at the instances, at the pointer of each one's group, and writes what an
-agent would report. A node fails a target whose idle timeout is 13 minutes.
+agent would report. As long as there is a bucket `poison`, nodes fail what is new
+to them.
 """
 import hashlib, json, time
 
-CLUSTER, STOP = "geo-101", "stop"
+CLUSTER = "geo-101"
 
 
 def instances():
@@ -18,15 +19,20 @@ def instances():
                 yield instance["InstanceId"], "hub" if kind == "instance" else "workers"
 
 
+def buckets():
+    return [one["Name"] for one in s3.list_buckets()["Buckets"]]
+
+
 def digest(target):
     text = json.dumps(target, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 s3 = aws("s3")
-bucket = [one["Name"] for one in s3.list_buckets()["Buckets"] if one["Name"].startswith("lyceum-")][0]
+bucket = [name for name in buckets() if name.startswith("lyceum-")][0]
 applied = {}
-while True:
+while "stop" not in buckets():
+    poisoned = "poison" in buckets()
     pointers = {}
     for group in ["hub", "workers"]:
         found = s3.get_object(Bucket=bucket, Key=f"clusters/{CLUSTER}/pointers/{group}.json")
@@ -35,12 +41,13 @@ while True:
         body, metadata = pointers[group]
         told = "previous" not in body or instance in body.get("wave", [])
         target = body["target"] if told else body["previous"]
-        well = target["cluster"]["spec"]["jupyter"]["idleTimeoutMinutes"] != 13
         said = {
             "revision": metadata["lyceum-revision"],
             "target": digest(target),
             "bundle": target["bundle"],
         }
+        known = {one["target"] for one in applied.values()}
+        well = not poisoned or said["target"] in known
         if well:
             applied[instance] = said
         report = {
@@ -55,6 +62,4 @@ while True:
         }
         key = f"clusters/{CLUSTER}/nodes/{instance}.json"
         s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(report).encode())
-    if any(one["Name"] == STOP for one in s3.list_buckets()["Buckets"]):
-        break
     time.sleep(0.5)

@@ -14,7 +14,7 @@ const FIRST: i64 = 45;
 const NEXT: i64 = 20;
 
 /// What lies in the bucket, and every version of a group's pointer, oldest
-/// first: when it was written, its wave, the idle timeout of its target.
+/// first: when it was written, its wave, its target's bundle.
 const LOOK: &str = "
 import json
 s3 = aws('s3')
@@ -32,7 +32,7 @@ if bucket:
             said = json.loads(body['Body'].read())
             told.append({'at': int(one['LastModified'].timestamp()),
                 'sequence': int(body['Metadata']['lyceum-sequence']), 'wave': said.get('wave', []),
-                'minutes': said['target']['cluster']['spec']['jupyter']['idleTimeoutMinutes'],
+                'bundle': said['target']['bundle'],
                 'plain': 'previous' not in said})
         found['pointers'][group] = sorted(told, key=lambda one: one['sequence'])
 print(json.dumps(found))
@@ -59,7 +59,11 @@ fn until(service: &Running, world: &World, mut holds: impl FnMut(&Value) -> bool
         if holds(&found) {
             return found;
         }
-        assert!(started.elapsed() < PATIENCE, "not within {PATIENCE:?}: {found}: {:?}", service.so_far());
+        assert!(
+            started.elapsed() < PATIENCE,
+            "not within {PATIENCE:?}: {found}: {:?}",
+            service.so_far()
+        );
         thread::sleep(Duration::from_millis(300));
     }
 }
@@ -75,16 +79,18 @@ fn stop(world: &World, nodes: JoinHandle<()>) {
     nodes.join().unwrap();
 }
 
-fn commit(repo: &Repo, (from, to): (u32, u32)) {
-    let minutes = |count: u32| format!("idleTimeoutMinutes: {count}");
-    repo.edit(CLUSTER, &minutes(from), &minutes(to)).unwrap();
-    repo.commit("Another timeout").unwrap();
+/// A commit that changes a role of the hub and one of the workers.
+fn commit(repo: &Repo, stamp: &str) {
+    for role in ["jupyterhub", "swarm-worker"] {
+        repo.write(&format!("cookbooks/{role}/files/stamp"), stamp).unwrap();
+    }
+    repo.commit("Another stamp").unwrap();
 }
 
-/// The last pointer of a group says this, and nothing else.
-fn through(look: &Value, group: &str, minutes: u32) -> bool {
-    let told = told(look, group);
-    told.last().is_some_and(|last| last["plain"] == true && last["minutes"] == minutes)
+/// The bundle a group's pointer names, where it says nothing else.
+fn plain(look: &Value, group: &str) -> Option<String> {
+    let last = told(look, group).pop().filter(|last| last["plain"] == true)?;
+    last["bundle"].as_str().map(String::from)
 }
 
 #[test]
@@ -97,7 +103,7 @@ fn a_change_reaches_the_nodes_wave_by_wave_stops_where_it_fails_and_reports_of_t
     let program = Lyceum::new(&world.endpoint(), repo.path()).unwrap();
     let service = program.clone().with("RUST_LOG", "info");
     let service = service.start(&["serve", "--interval", "15s"]).unwrap();
-    until(&service, &world, |found| through(found, "hub", 60) && through(found, "workers", 60));
+    until(&service, &world, |found| ["hub", "workers"].iter().all(|it| plain(found, it).is_some()));
     let living = nodes(&world);
     until(&service, &world, |found| reports(found).len() == 4);
     goes_wave_by_wave(&service, &world, &repo);
@@ -112,8 +118,10 @@ fn goes_wave_by_wave(service: &Running, world: &World, repo: &Repo) {
     let begun = look(world);
     let now = world.boto3("import time\nprint(int(time.time()))").unwrap();
     let now: i64 = now.trim().parse().unwrap();
-    commit(repo, (60, 30));
-    let found = until(service, world, |found| through(found, "workers", 30));
+    commit(repo, "one");
+    let before = plain(&begun, "workers");
+    let found =
+        until(service, world, |found| plain(found, "workers").is_some_and(|it| Some(it) != before));
     let new = |group: &str| told(&found, group)[told(&begun, group).len()..].to_vec();
     let sizes = |told: &[Value]| -> Vec<usize> {
         told.iter().map(|one| one["wave"].as_array().unwrap().len()).collect()
@@ -128,8 +136,10 @@ fn goes_wave_by_wave(service: &Running, world: &World, repo: &Repo) {
 }
 
 fn stops_where_it_fails(service: &Running, world: &World, (repo, program): (&Repo, &Lyceum)) {
-    commit(repo, (30, 13));
-    until(service, world, |found| told(found, "hub").last().is_some_and(|it| it["minutes"] == 13));
+    let before = look(world);
+    world.boto3("aws('s3').create_bucket(Bucket='poison')").unwrap();
+    commit(repo, "two");
+    until(service, world, |found| plain(found, "hub").is_none());
     let started = Instant::now();
     let status = loop {
         let ended = program.run(&["status", "--format", "json"]).unwrap();
@@ -148,11 +158,15 @@ fn stops_where_it_fails(service: &Running, world: &World, (repo, program): (&Rep
     assert_eq!(nodes.len(), 4);
     assert!(nodes.iter().all(|node| node["behind"] == true));
     let text = program.run(&["status"]).unwrap().stdout;
-    assert!(text.contains("nodes of geo-101") && text.contains("base/answers: no answer"), "{text}");
+    assert!(
+        text.contains("nodes of geo-101") && text.contains("base/answers: no answer"),
+        "{text}"
+    );
     // The hub comes first: no worker was told.
-    assert!(told(&look(world), "workers").iter().all(|one| one["minutes"] != 13));
-    commit(repo, (13, 30));
-    until(service, world, |found| through(found, "hub", 30));
+    assert_eq!(told(&look(world), "workers"), told(&before, "workers"));
+    commit(repo, "one");
+    until(service, world, |found| plain(found, "hub") == plain(&before, "hub"));
+    world.boto3("aws('s3').delete_bucket(Bucket='poison')").unwrap();
 }
 
 fn forgets_the_gone(service: &Running, world: &World) {

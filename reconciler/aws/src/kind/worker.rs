@@ -35,21 +35,29 @@ pub(crate) async fn delete(
     object: &Object,
     _seen: &Worker,
 ) -> Result<(), CloudError> {
-    clients
+    let ended = clients
         .calls
         .send(END, || {
             let request = clients.autoscaling.terminate_instance_in_auto_scaling_group();
             request.instance_id(&object.id).should_decrement_desired_capacity(false).send()
         })
-        .await
-        .map(drop)
-        .map_err(gone)
+        .await;
+    match ended {
+        // Auto Scaling has no code of its own for an instance that is in no group.
+        Err(error) if !error.class.passes() && !grouped(clients, &object.id).await? => {
+            Err(CloudError { class: Class::NotFound, ..error })
+        }
+        other => other.map(drop),
+    }
 }
 
-/// Auto Scaling has no code of its own for an instance that is in no group.
-fn gone(mut error: CloudError) -> CloudError {
-    if error.code == "ValidationError" && error.message.contains("not found") {
-        error.class = Class::NotFound;
-    }
-    error
+/// Whether an instance is in a group.
+async fn grouped(clients: &Clients, id: &str) -> Result<bool, CloudError> {
+    let answer = clients
+        .calls
+        .send(Call::read("autoscaling", "DescribeAutoScalingInstances"), || {
+            clients.autoscaling.describe_auto_scaling_instances().instance_ids(id).send()
+        })
+        .await?;
+    Ok(!answer.auto_scaling_instances().is_empty())
 }

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_ec2::types::RequestLaunchTemplateData;
+use lyceum_core::address::Address;
 use lyceum_core::cloud::Cloud;
 use lyceum_core::desired::Resource;
-use lyceum_core::address::Address;
 use lyceum_core::kind::{
     Body, Hook, Metric, ScalingGroup, ScheduledAction, TargetTracking, Worker,
 };

@@ -43,7 +43,9 @@ async fn a_report_is_listed_read_and_removed() {
     put(&there, &key("hub"), b"no report").await;
     let object = seen(&there, "i-1").await.unwrap();
     assert!(object.outputs["modified"].parse::<i64>().unwrap() > 1_700_000_000);
-    assert!(matches!(&*said(&there, "i-1").await, Said::Report(it) if it.ready && it.sessions == 2));
+    assert!(
+        matches!(&*said(&there, "i-1").await, Said::Report(it) if it.ready && it.sessions == 2)
+    );
     let etag = object.outputs["etag"].clone();
     put(&there, &key("i-1"), br#"{"ready": false}"#).await;
     assert_ne!(seen(&there, "i-1").await.unwrap().outputs["etag"], etag);

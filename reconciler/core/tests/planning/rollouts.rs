@@ -6,7 +6,7 @@ use lyceum_core::kind::{Body, NodeReport as Stored, Said};
 use lyceum_core::node::report::{CheckReport, NodeReport, TargetReport};
 use lyceum_core::node::rollout::{Phase, Standing};
 use lyceum_core::observed::Life;
-use lyceum_testkit::{now, read_pointers, read_reports};
+use lyceum_testkit::{now, read_pointers, read_reports, stamped};
 
 use super::*;
 
@@ -29,7 +29,7 @@ impl Nodes {
     fn new(spec: &str) -> Self {
         let cloud = FakeCloud::new(&site());
         cloud.set_clock(NOW);
-        let nodes = Self { cloud, manifests: manifests(&[("geo", spec)]), now: NOW };
+        let nodes = Self { cloud, manifests: stamped(spec, 0), now: NOW };
         nodes.pass(Some(&Agent { digest: "a".repeat(64), size: 5 }));
         nodes
     }
@@ -82,8 +82,8 @@ impl Nodes {
         }
     }
 
-    fn change(&mut self, spec: &str) {
-        self.manifests = manifests(&[("geo", spec)]);
+    fn change(&mut self, spec: &str, stamp: u32) {
+        self.manifests = stamped(spec, stamp);
     }
 }
 
@@ -100,9 +100,7 @@ fn a_change_goes_from_the_hub_to_a_canary_to_the_rest_and_every_pass_between_is_
     nodes.poll(&hub, true);
     workers.iter().for_each(|id| nodes.poll(id, true));
     assert!(nodes.plan().1.is_empty());
-    nodes.change(&format!(
-        "{GEO}\n  rollout: {{maxUnavailable: 2}}\n  jupyter: {{idleTimeoutMinutes: 30}}"
-    ));
+    nodes.change(&format!("{GEO}\n  rollout: {{maxUnavailable: 2}}"), 1);
     let plan = nodes.pass(None);
     assert_eq!(summary(&plan), ["Update geo/pointer/hub"]);
     assert_eq!(plan.changes().next().unwrap().reason, Reason::Changed);
@@ -136,7 +134,7 @@ fn a_failing_canary_stops_it_and_a_revert_takes_it_back() {
     let mut nodes = Nodes::new(GEO);
     let workers: Vec<String> = (0..3).map(|_| nodes.launch("workers")).collect();
     workers.iter().for_each(|id| nodes.poll(id, true));
-    nodes.change(&format!("{GEO}\n  jupyter: {{idleTimeoutMinutes: 30}}"));
+    nodes.change(GEO, 1);
     nodes.pass(None);
     nodes.poll(&workers[0], false);
     nodes.tick(5 * MINUTE);
@@ -151,7 +149,7 @@ fn a_failing_canary_stops_it_and_a_revert_takes_it_back() {
         (stopped.stopped[0].what.as_str(), stopped.stopped[0].cause.as_str()),
         ("base/up", "down")
     );
-    nodes.change(GEO);
+    nodes.change(GEO, 0);
     let plan = nodes.pass(None);
     assert_eq!(plan.changes().next().unwrap().reason, Reason::Changed);
     assert_eq!(nodes.wave("workers"), Vec::<String>::new());
@@ -171,7 +169,7 @@ fn what_somebody_else_put_in_a_pointers_place_is_never_signed_again() {
         }
     };
     assert!(nodes.cloud.tamper(&address("geo/pointer/workers"), evil));
-    nodes.change(&format!("{GEO}\n  jupyter: {{idleTimeoutMinutes: 30}}"));
+    nodes.change(GEO, 1);
     nodes.pass(None);
     let key = "clusters/geo/pointers/workers.json";
     assert!(!nodes.cloud.pointers(key).pop().unwrap().body.contains("evil"));
@@ -297,14 +295,14 @@ fn suspension_report_mode_and_gaps_hold_for_nodes_as_well() {
     let mut nodes = Nodes::new(GEO);
     nodes.launch("workers");
     nodes.tick(20 * MINUTE);
-    nodes.change(&format!("{GEO}\n  drift: report"));
+    nodes.change(&format!("{GEO}\n  drift: report"), 0);
     let (_, plan) = nodes.plan();
     assert!(plan.is_empty());
     assert_eq!(plan.scopes["geo"].reported[0].kind, "worker");
-    nodes.change(&format!("{GEO}\n  suspend: true"));
+    nodes.change(&format!("{GEO}\n  suspend: true"), 0);
     let (_, plan) = nodes.plan();
     assert!(plan.is_empty() && plan.scopes["geo"].reported.is_empty());
-    nodes.change(GEO);
+    nodes.change(GEO, 0);
     for kind in ["instance", "node-report", "scaling-group"] {
         let (mut observed, _) = nodes.plan();
         observed.gaps.push(unread(kind));
