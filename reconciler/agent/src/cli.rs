@@ -218,8 +218,9 @@ struct Place {
 impl Place {
     fn run(self) -> Result<Exit, Failed> {
         // First of all: whatever goes wrong from here on is counted.
-        replace::begin(&self.keep, &Own::read()?)?;
-        let node = self.node()?;
+        let own = Own::read()?;
+        replace::begin(&self.keep, &own)?;
+        let node = self.node_of(own)?;
         life::run(node, &self.runtime)?;
         Ok(Exit::Well)
     }
@@ -252,9 +253,13 @@ impl Place {
     }
 
     fn node(&self) -> Result<Node, Failed> {
+        self.node_of(Own::read()?)
+    }
+
+    fn node_of(&self, own: Own) -> Result<Node, Failed> {
         let settings = Settings::read(&self.settings)?;
         let (runtime, keep) = (self.runtime.handle().clone(), self.keep.clone());
-        Ok(Node::new(runtime, keep, settings, &Endpoints::of_environment())?)
+        Ok(Node::new(runtime, keep, settings, &Endpoints::of_environment(), own)?)
     }
 
     /// Roles from this machine; without a mode their checks alone.

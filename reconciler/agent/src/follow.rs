@@ -86,6 +86,7 @@ impl Node {
         keep: Keep,
         settings: Settings,
         endpoints: &Endpoints,
+        own: Own,
     ) -> Answer<Self> {
         let names = Arc::new(Names::default());
         let aws = Arc::new(Aws::new(&settings.region, endpoints, &names)?);
@@ -94,7 +95,7 @@ impl Node {
         let report = keep.report()?.unwrap_or_default();
         let mut node = Self {
             runtime,
-            own: Own::read()?,
+            own,
             identity: None,
             wish: None,
             etag: None,

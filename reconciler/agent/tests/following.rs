@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use lyceum_agent::follow::{Look, Node};
 use lyceum_agent::keep::{Keep, hex};
+use lyceum_agent::replace::Own;
 use lyceum_agent::round::Stop;
 use lyceum_agent::settings::Settings;
 use lyceum_core::node::bundle::{Bundle, Role};
@@ -17,6 +18,9 @@ use tempfile::TempDir;
 
 use crate::cloud::{Cloud, Object};
 
+/// What stands at the agent's place. This test's own program would take seconds
+/// to digest.
+pub(crate) const AGENT: &[u8] = b"the agent";
 pub(crate) const KEY: [u8; 32] = [7; 32];
 pub(crate) const POINTER: &str = "clusters/geo-101/pointers/workers.json";
 
@@ -32,6 +36,7 @@ impl Site {
         let site =
             Self { cloud: Cloud::start(), folder: tempfile::tempdir().unwrap(), sequence: 0 };
         let facts = json!({"hub": "10.20.0.10", "fileSystem": "fs-1", "accessPoints": {}});
+        std::fs::write(site.agent(), AGENT).unwrap();
         let name = "/lyceum/geo-101/facts".to_string();
         site.cloud.state().parameters.insert(name, facts.to_string());
         site
@@ -50,7 +55,13 @@ impl Site {
         };
         let keep = Keep::at(&self.folder.path().join("state")).unwrap();
         let runtime = self.cloud.runtime.handle().clone();
-        Node::new(runtime, keep, settings, &self.cloud.endpoints()).unwrap()
+        let own = Own { path: self.agent(), digest: hex(AGENT) };
+        Node::new(runtime, keep, settings, &self.cloud.endpoints(), own).unwrap()
+    }
+
+    /// Where the agent says it stands.
+    pub(crate) fn agent(&self) -> PathBuf {
+        self.folder.path().join("lyceum-agent")
     }
 
     /// The file the role writes.

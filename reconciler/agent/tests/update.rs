@@ -7,7 +7,7 @@ use lyceum_core::node::converge::Mode;
 use lyceum_core::node::pointer::{AgentBinary, Target};
 use lyceum_core::node::report::StepOutcome;
 
-use crate::following::Site;
+use crate::following::{AGENT, Site};
 
 #[test]
 fn an_agent_that_cannot_run_is_refused_once_and_reported() {
@@ -31,8 +31,7 @@ fn an_agent_that_cannot_run_is_refused_once_and_reported() {
         assert!(!report.ready);
     }
     assert_eq!(site.cloud.count(&format!("GET /lyceum-artifacts/{key}")), 1, "fetched once");
-    let own = std::env::current_exe().unwrap();
-    assert_eq!(hex(&std::fs::read(own).unwrap()), node.own().digest, "it stays what it was");
+    assert_eq!(std::fs::read(site.agent()).unwrap(), AGENT, "it stays what it was");
 }
 
 #[test]
