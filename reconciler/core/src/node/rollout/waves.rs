@@ -19,7 +19,8 @@ pub(super) fn next(situation: &Situation, (name, group): (&str, &Group)) -> (Bod
         None if pointer.target == group.wanted => step.plain(&group.wanted),
         // Nobody is there who could be hurt, or told first.
         None if step.nobody() => step.plain(&group.wanted),
-        None => step.begin(&pointer.target, &[]),
+        // Some may still be on their way from the roll-out before.
+        None => step.begin(&pointer.target, &step.moving(&pointer.target)),
         Some(previous) if pointer.target == group.wanted => step.forward(previous),
         Some(previous) if *previous == group.wanted => step.back(previous),
         Some(previous) => step.turn(previous),
@@ -79,7 +80,10 @@ impl<'a> Step<'a> {
             };
         }
         let size = if self.told.is_empty() { self.first() } else { self.most() };
-        let more = self.pick(&self.rest, previous, size);
+        // Whoever is still on the way from a roll-out before moves in any case.
+        let moving = self.moving(previous);
+        let candidates = if moving.is_empty() { &self.rest } else { &moving };
+        let more = self.pick(candidates, previous, size);
         self.during(&self.pointer.target, previous, self.told.iter().copied().chain(more))
     }
 
