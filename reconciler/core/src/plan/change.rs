@@ -196,12 +196,12 @@ pub struct Blocked {
 
 impl Blocked {
     /// As `to` in a consent says it.
-    fn deed(&self) -> Option<&'static str> {
+    fn deed(&self) -> &'static str {
         match self.action {
-            Action::Create => None,
-            Action::Update => Some("restart"),
-            Action::Replace => Some("replace"),
-            Action::Delete => Some("delete"),
+            // Another one in the place of what is lost.
+            Action::Create | Action::Replace => "replace",
+            Action::Update => "restart",
+            Action::Delete => "delete",
         }
     }
 
@@ -212,7 +212,7 @@ impl Blocked {
             "to consent, add to consents.yaml: {{address: {}, id: {}, to: {}, reason: \"…\"}}",
             Value::from(self.address.as_str()),
             Value::from(id),
-            self.deed()?
+            self.deed()
         ))
     }
 }
