@@ -59,7 +59,11 @@ impl Live {
     /// makes the one true in the other.
     pub fn prepare(name: &str, cidr: &str, workers: u32) -> Result<Self> {
         let subnet: Subnet = cidr.parse()?;
-        let options = Options { subnet: Some(subnet), report: &|stage| println!("{stage}"), ..Options::named(name) };
+        let options = Options {
+            subnet: Some(subnet),
+            report: &|stage| println!("{stage}"),
+            ..Options::named(name)
+        };
         let shelf = Shelf { hub: Some(HUB.into()), notebooks: vec![NOTEBOOK.into()] };
         let place = Place::of_this_machine()?;
         let cloud = Cloud::open(&place, &options, &python()?, (&shelf, Terms::default()))?;
@@ -88,7 +92,8 @@ impl Live {
         // Made by the operator, before anybody needs it.
         let secret = format!("/lyceum/{CLUSTER}/trial-password");
         self.program.run_reading(&["secret", "set", &secret], PASSWORD)?.succeeded()?;
-        self.service = Some(self.program.start(&["serve", "--interval", "10s", "--agent", agent])?);
+        self.service =
+            Some(self.program.start(&["serve", "--interval", "10s", "--agent", agent])?);
         Ok(())
     }
 
@@ -216,7 +221,9 @@ fn troubles(reports: &BTreeMap<String, Report>) -> String {
         let steps = report["steps"].as_array().into_iter().flatten();
         lines.extend(
             steps
-                .filter(|step| ["failed", "blocked"].contains(&step["outcome"]["is"].as_str().unwrap_or("")))
+                .filter(|step| {
+                    ["failed", "blocked"].contains(&step["outcome"]["is"].as_str().unwrap_or(""))
+                })
                 .map(|step| format!("  {} {}", step["id"], step["outcome"])),
         );
         let checks = report["checks"].as_array().into_iter().flatten();
@@ -234,5 +241,8 @@ pub fn agent() -> Result<PathBuf> {
     }
     let own = std::env::current_exe()?;
     let found = own.ancestors().skip(1).take(2).map(|folder| folder.join("lyceum-agent"));
-    found.into_iter().find(|path| path.is_file()).context("the agent is not built; `make agent` builds it")
+    found
+        .into_iter()
+        .find(|path| path.is_file())
+        .context("the agent is not built; `make agent` builds it")
 }

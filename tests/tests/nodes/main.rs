@@ -61,21 +61,26 @@ fn people_work_on_workers(live: &Live) {
 /// The hub first, then one worker, then the other.
 fn a_changed_attribute_comes_in_waves(live: &Live) {
     let file = format!("clusters/{CLUSTER}/cluster.yaml");
-    live.repo.edit(&file, "  attributes:\n", "  attributes:\n    base: {journalMaxSize: 900M}\n").unwrap();
+    live.repo
+        .edit(&file, "  attributes:\n", "  attributes:\n    base: {journalMaxSize: 900M}\n")
+        .unwrap();
     let revision = live.repo.commit("A smaller journal").unwrap();
     let has_it = |all: &Reports| {
         all.values().filter(|report| report.revision() == revision && report.ready()).count()
     };
     for (number, within) in [(1, FIRST_WAVE), (2, NEXT_WAVE), (3, NEXT_WAVE)] {
-        let took = live
-            .until(&format!("wave {number}"), within * 2, |all| has_it(all) >= number)
-            .unwrap();
+        let took =
+            live.until(&format!("wave {number}"), within * 2, |all| has_it(all) >= number).unwrap();
         println!("{:>7.1} s  wave {number}", took.as_secs_f32());
         assert!(took <= within, "wave {number} took {took:?}");
     }
     let config = "/etc/systemd/journald.conf.d";
     for node in live.cloud.ground().nodes().unwrap() {
-        assert!(node.shell(&format!("cat {config}/*")).unwrap().contains("900M"), "{}", node.name());
+        assert!(
+            node.shell(&format!("cat {config}/*")).unwrap().contains("900M"),
+            "{}",
+            node.name()
+        );
     }
 }
 
@@ -91,11 +96,15 @@ fn what_is_not_signed_or_older_is_refused(live: &mut Live, older: &str) {
     let took = live.until("the pointer repaired", NOTICED, |all| {
         is_whole(all, 2) && all.values().all(|report| report.refused().is_empty())
     });
-    println!("{:>7.1} s  until a pointer that was overwritten is good again", took.unwrap().as_secs_f32());
+    println!(
+        "{:>7.1} s  until a pointer that was overwritten is good again",
+        took.unwrap().as_secs_f32()
+    );
 }
 
 fn refused(live: &Live, why: &str) {
-    let is_refused = |report: &Report| report.group() != "workers" || report.refused().contains(why);
+    let is_refused =
+        |report: &Report| report.group() != "workers" || report.refused().contains(why);
     live.until(&format!("refused: {why}"), NOTICED, |all| all.values().all(is_refused)).unwrap();
     let reports = live.reports().unwrap();
     assert!(is_whole(&reports, 2), "what was good is kept: {reports:?}");

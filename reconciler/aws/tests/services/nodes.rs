@@ -54,7 +54,11 @@ fn wished(there: &Backdrop, public_key: &str, bundle: &str) -> Resource {
 async fn read(there: &Backdrop) -> Object {
     let address = "geo-101/pointer/hub".parse().unwrap();
     let seen = there.seen(&address).await.unwrap();
-    assert_eq!(seen.outputs.keys().collect::<Vec<_>>(), ["etag"], "a list tells no more");
+    assert_eq!(
+        seen.outputs.keys().collect::<Vec<_>>(),
+        ["etag", "modified"],
+        "a list tells no more"
+    );
     there.aws.read(&seen).await.unwrap().unwrap()
 }
 

@@ -277,13 +277,12 @@ fn a_held_back_replacement_names_its_consent_and_is_done_with_it() {
     assert_eq!((told.id.as_deref(), told.consent), (Some(mute.as_str()), true));
     let mut context = at(nodes.now);
     let address = format!("geo/worker/{mute}");
-    context.policy.consents =
-        vec![Consent {
-            address: address.clone(),
-            id: mute.clone(),
-            to: Default::default(),
-            reason: "test".into(),
-        }];
+    context.policy.consents = vec![Consent {
+        address: address.clone(),
+        id: mute.clone(),
+        to: Default::default(),
+        reason: "test".into(),
+    }];
     let inputs = Inputs::new(&nodes.manifests, None, &observed);
     let inputs = inputs.with_nodes(&nodes.manifests, &observed, nodes.now);
     let plan = super::plan(&desired(&nodes.manifests, &site(), &inputs), &observed, &context);
