@@ -21,7 +21,7 @@ pub const NOTEBOOK: &str = "quay.io/jupyter/minimal-notebook:lyceum-test";
 pub const HUB: &str = "quay.io/lyceum/hub:lyceum-test";
 /// What everybody signs in with.
 pub const PASSWORD: &str = "a trial's password";
-const GLANCE: Duration = Duration::from_millis(200);
+const GLANCE: Duration = Duration::from_secs(1);
 
 const CLUSTER_YAML: &str = "apiVersion: lyceum/v1
 kind: Cluster

@@ -40,7 +40,7 @@ def cloud():
     reservations = [(ec2, one) for ec2 in regions for one in list(ec2.reservations.values())]
     return {
         "instances": [instance(ec2, it) for ec2, one in reservations for it in list(one.instances)],
-        "addresses": {one.public_ip: private(one) for ec2 in regions for one in list(ec2.addresses.values())},
+        "addresses": {one.public_ip: private(one) for ec2 in regions for one in list(ec2.addresses)},
         "file_systems": [it for ec2 in regions for it in file_systems(ec2.region_name)],
         "names": names(),
     }
