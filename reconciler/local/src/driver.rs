@@ -12,7 +12,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -25,6 +25,9 @@ use crate::identity::{Credentials, Identity};
 use crate::node::{Node, Spec};
 
 const LOOK_EVERY: Duration = Duration::from_millis(400);
+/// How long an instance is pending, as on AWS: what is attached to it by then is
+/// there when it boots.
+const PENDING: Duration = Duration::from_secs(2);
 /// Nodes that are started or ended at the same time.
 const AT_ONCE: usize = 4;
 
@@ -58,6 +61,8 @@ struct Work {
 struct Seen {
     busy: BTreeSet<String>,
     names: BTreeMap<String, Ipv4Addr>,
+    /// When instances without a node were first seen.
+    pending: BTreeMap<String, Instant>,
     /// Instances that were told to stop.
     stopped: BTreeSet<String>,
     failed: BTreeMap<String, String>,
@@ -217,7 +222,7 @@ impl Work {
             nodes.into_iter().map(|node| (node.name().to_owned(), node)).collect();
         for instance in instances {
             match (instance.state.as_str(), there.get(&instance.id)) {
-                ("pending" | "running", None) => {
+                ("pending" | "running", None) if self.has_waited(&instance.id) => {
                     let instance = instance.clone();
                     self.begin(&instance.id.clone(), move |work| work.launch(&instance));
                 }
@@ -289,7 +294,9 @@ impl Work {
             self.ground.volumes().create(&volume.id, volume.gib.saturating_mul(1024))?;
             spec.volumes.insert(name.clone(), volume.id.clone());
         }
-        self.ground.start_node(&spec).map(drop)
+        self.ground.start_node(&spec)?;
+        self.seen().pending.remove(&instance.id);
+        Ok(())
     }
 
     /// In order, as AWS does, and whether or not the node goes along.
@@ -300,6 +307,11 @@ impl Work {
         self.ground.remove_node(node)?;
         self.seen().stopped.remove(node.name());
         Ok(())
+    }
+
+    fn has_waited(&self, id: &str) -> bool {
+        let since = *self.seen().pending.entry(id.to_owned()).or_insert_with(Instant::now);
+        since.elapsed() >= PENDING
     }
 
     fn was_stopped(&self, id: &str) -> bool {
