@@ -2,7 +2,7 @@
 //! is tried on a single machine.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -29,7 +29,7 @@ const LARGEST_FILE: usize = 1024 * 1024;
 /// What is around a node.
 pub enum Surroundings {
     /// A cluster in AWS.
-    Cloud(Cloud),
+    Cloud(Box<Cloud>),
     /// A file of parameters, name to value; none without one.
     Alone(Option<PathBuf>),
 }
@@ -51,7 +51,7 @@ impl Surroundings {
     /// A cluster in AWS.
     pub fn cloud(aws: Arc<Aws>, settings: Settings) -> Self {
         let (parameters, peers) = (BTreeMap::new(), BTreeMap::new());
-        Self::Cloud(Cloud { aws, settings, parameters, away: None, peers })
+        Self::Cloud(Box::new(Cloud { aws, settings, parameters, away: None, peers }))
     }
 
     pub(super) fn aws(&self) -> Option<Arc<Aws>> {
@@ -163,7 +163,7 @@ impl Cloud {
     }
 }
 
-fn parameters_of(path: &PathBuf) -> Answer<BTreeMap<String, String>> {
+fn parameters_of(path: &Path) -> Answer<BTreeMap<String, String>> {
     let operation = format!("read {}", path.display());
     let content = disk::read(path, LARGEST_FILE).map_err(|it| disk::failed(&operation, &it))?;
     match content {
