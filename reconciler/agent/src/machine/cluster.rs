@@ -67,7 +67,7 @@ impl host::Cluster for Machine {
         match &mut self.surroundings {
             Surroundings::Cloud(cloud) => self.runtime.block_on(cloud.parameter(name)),
             Surroundings::Alone(path) => {
-                let value = path.as_ref().map(parameters_of).transpose()?.unwrap_or_default();
+                let value = path.as_deref().map(parameters_of).transpose()?.unwrap_or_default();
                 Ok(value.get(name).filter(|value| *value != NOT_YET).map(Confidential::new))
             }
         }
