@@ -79,6 +79,8 @@ impl Case {
     }
 
     /// Checks may hold a moment later: a service's tasks have to start.
+    // What ran is shown whole where it did not settle.
+    #[allow(clippy::result_large_err)]
     fn settles(&self, real: &Real) -> Result<(), Ran> {
         let began = Instant::now();
         loop {
