@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Makes what building and testing needs and a machine with Rust may lack:
-# system packages, the emulator's virtual environment, cargo-deny. Whatever is
-# there already is left alone, and a second run says nothing.
+# Makes what building and testing needs and a machine with Rust may lack: system
+# packages, Python environments of the emulator and of the hub, cargo-deny.
+# Whatever is there already is left alone, and a second run says nothing.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -16,7 +16,9 @@ main() {
     exec 9>"$cache/setup.lock"
     flock 9
     system_packages
-    emulator
+    environment venv "$here/requirements.txt"
+    # What the role jupyterhub carries, as its image has it.
+    environment hub-venv "$here/../cookbooks/jupyterhub/files/image/requirements.txt"
     cargo_deny
 }
 
@@ -26,6 +28,9 @@ system_packages() {
     command -v cc >/dev/null || wanted+=(build-essential)
     command -v pkg-config >/dev/null || wanted+=(pkg-config)
     command -v make >/dev/null || wanted+=(make)
+    # What the roles' small programs call.
+    command -v openssl >/dev/null || wanted+=(openssl)
+    command -v curl >/dev/null || wanted+=(curl)
     pkg-config --exists openssl 2>/dev/null || wanted+=(libssl-dev)
     python3 -c 'import venv, ensurepip' 2>/dev/null || wanted+=(python3-venv)
     # Nodes are containers, made from Debian's packages. A machine's own Docker
@@ -48,12 +53,12 @@ install() {
         apt-get install -y -qq --no-install-recommends "$@" >&2
 }
 
-# The environment carries a copy of the list it was made from: another list
-# means another environment.
-emulator() {
-    local venv=$cache/venv list=$here/requirements.txt
+# An environment carries a copy of the list it was made from: another list means
+# another environment.
+environment() {
+    local venv=$cache/$1 list=$2
     cmp -s "$list" "$venv/requirements.txt" && return
-    say "making the emulator's environment in $venv"
+    say "making the Python environment $venv"
     rm -rf "$venv"
     python3 -m venv "$venv"
     "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$list" >&2

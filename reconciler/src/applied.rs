@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use lyceum_core::address::Address;
 use lyceum_core::cloud::{Cloud, CloudError};
-use lyceum_core::desired::{Along, Inputs, Resource, desired};
+use lyceum_core::desired::{Agent, Along, Inputs, Resource, desired};
 use lyceum_core::kind::Body;
 use lyceum_core::manifest::{Manifests, load};
 use lyceum_core::observed::{Object, ObservedState};
@@ -85,8 +85,8 @@ pub async fn record(
 }
 
 /// What a plan with nothing left to change leaves a scope with: its revision in
-/// full but for what cannot be made. None while something waits for consent or
-/// cannot be seen: that is still to come.
+/// full but for what cannot be made. None while something waits for consent,
+/// cannot be seen, or has not reached every node: that is still to come.
 pub fn in_full(plan: &Plan, scope: &str, revision: &str) -> Option<Recorded> {
     let plan = plan.scopes.get(scope)?;
     // A block of the whole scope without a consent is its limit: nothing of the
@@ -96,7 +96,7 @@ pub fn in_full(plan: &Plan, scope: &str, revision: &str) -> Option<Recorded> {
             || (blocked.action == Action::Create && blocked.consent)
             || (blocked.address == scope && !blocked.consent)
     };
-    if !plan.gaps.is_empty() || plan.blocked.iter().any(to_come) {
+    if !plan.gaps.is_empty() || !plan.is_rolled_out() || plan.blocked.iter().any(to_come) {
         return None;
     }
     let blocked = plan.blocked.iter().filter(|blocked| blocked.action == Action::Create);
@@ -119,11 +119,12 @@ impl History {
 
     /// By scope, what each cluster's applied revision desired; a cluster whose
     /// revision is gone from the history, or never was, is absent. A region
-    /// has had what the first of its clusters has had.
+    /// has had what the first of its clusters has had. The agent stands in no
+    /// revision: a cluster has had the one that its nodes start with.
     pub fn desired(
         &self,
         observed: &ObservedState,
-        manifests: &Manifests,
+        (manifests, agent): (&Manifests, Option<&Agent>),
         site: &Site,
     ) -> BTreeMap<String, BTreeMap<Address, Resource>> {
         let mut scopes: BTreeMap<String, BTreeMap<Address, Resource>> = BTreeMap::new();
@@ -131,7 +132,8 @@ impl History {
             let Some(record) = recorded(observed, name) else { continue };
             let Some(before) = self.at(&record.revision) else { continue };
             let before = only(&before, name);
-            let inputs = Inputs::new(&before, None, observed);
+            let agent = agent.filter(|agent| observed.launched(name, &agent.digest));
+            let inputs = Inputs::new(&before, agent, observed);
             for (address, resource) in desired(&before, site, &inputs).resources {
                 if record.without.contains(&address.to_string()) {
                     continue;

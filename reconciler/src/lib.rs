@@ -12,5 +12,6 @@ pub mod controller;
 pub mod execute;
 pub mod pointers;
 pub mod render;
+pub mod reports;
 pub mod road;
 pub mod source;

@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use lyceum_aws::Aws;
-use lyceum_core::cloud::{Cloud, CloudError};
+use lyceum_core::cloud::{Cloud, CloudError, Scope};
 use lyceum_core::desired::{Agent, DesiredState, Inputs, desired, scope};
 use lyceum_core::observed::ObservedState;
 use lyceum_core::plan::{Plan, PlanContext, Policy, plan};
@@ -23,6 +23,7 @@ use lyceum_core::site::Site;
 
 use crate::applied::{History, Recorded, in_full, record};
 use crate::controller::aws_options;
+use crate::reports::Heard;
 use crate::source::Git;
 
 pub use declared::{AgentFile, DeclaredManifests, declared};
@@ -109,19 +110,37 @@ impl<C: Cloud> Road<C> {
         let manifests = &self.declared.manifests;
         let mut scope = scope(manifests);
         scope.regions.extend(self.wanted.regions.iter().cloned());
-        let mut observed = self.cloud.observe(&scope).await;
+        let mut observed = self.observe(scope).await;
         let whose = (manifests, &self.site);
         crate::pointers::read(&self.cloud, whose, self.agent.as_ref(), &mut observed).await;
+        // A command looks a few times and ends: it remembers nothing.
+        Heard::default().read(&self.cloud, manifests, &mut observed).await;
         let inputs = Inputs::new(manifests, self.agent.as_ref(), &observed);
+        let now = now();
+        let inputs = inputs.with_nodes(manifests, &observed, now);
         let desired = desired(manifests, &self.site, &inputs);
+        let now_given = (manifests, self.agent.as_ref());
         let context = PlanContext {
-            now: now(),
+            now,
             policy: self.policy(),
-            applied: self.history.desired(&observed, manifests, &self.site),
+            applied: self.history.desired(&observed, now_given, &self.site),
             only: self.only(&desired, &observed, must_be_known)?,
         };
         let plan = plan(&desired, &observed, &context);
         Ok(Look { observed, desired, context, plan })
+    }
+
+    /// One look; another at the regions in which, as that found, clusters are that
+    /// no manifest names any more.
+    async fn observe(&self, scope: Scope) -> ObservedState {
+        let mut observed = self.cloud.observe(&scope).await;
+        let told = observed.told_regions();
+        let regions: BTreeSet<String> = told.difference(&scope.regions).cloned().collect();
+        if !regions.is_empty() {
+            let further = Scope { regions, ..Scope::default() };
+            observed.merge_region(self.cloud.observe(&further).await);
+        }
+        observed
     }
 
     /// Records the revision of every cluster that has it in full; what could

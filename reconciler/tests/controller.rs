@@ -139,3 +139,57 @@ async fn a_lost_answer_makes_nothing_twice() {
     assert_eq!(addresses.len(), objects.len());
     service.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_refused_is_tried_ever_more_rarely_while_the_rest_is_kept() {
+    let service = Service::begin(&[("geo", GEO)], |cloud| {
+        cloud.refuse("create geo/alarm/", Class::Denied);
+    });
+    service.until(|cloud| max(cloud) == 10).await;
+    let group = Address::new("geo", "scaling-group", "workers");
+    let drift = |object: &mut lyceum_core::observed::Object| {
+        if let Body::ScalingGroup(group) = &mut object.body {
+            group.max = 99;
+        }
+    };
+    let begun = Instant::now();
+    for _ in 0..5 {
+        service.cloud.tamper(&group, drift);
+        service.until(|cloud| max(cloud) == 10).await;
+    }
+    // Repaired at each interval of 0.4 s; tried after one, two, four, … of them.
+    let alarm = "create geo/alarm/hub-cpu";
+    let tries = service.cloud.log().iter().filter(|call| call.starts_with(alarm)).count();
+    let most = 2 + (begun.elapsed().as_secs_f64() / 0.4 + 2.0).log2() as usize;
+    assert!(
+        (1..=most).contains(&tries),
+        "{tries} tries, at most {most}: {:?}",
+        service.cloud.log()
+    );
+    service.cloud.relent();
+    let more = format!("{GEO}\n  workers: {{max: 12}}");
+    service.commits.send_replace(commit(&[("geo", &more)]));
+    service.until(|cloud| applied(cloud, "geo")).await;
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_in_a_region_that_no_manifest_names_goes_with_its_consent() {
+    const FAR: &str = "  region: eu-west-1\n  network: {cidr: 10.22.0.0/16}";
+    let service = Service::begin(&[("geo", GEO), ("far", FAR)], |_| ());
+    service.until(|cloud| applied(cloud, "far") && applied(cloud, "geo")).await;
+    let objects = service.cloud.objects().into_values();
+    let vpc = Address::new("far", "vpc", "main");
+    let id = objects.into_iter().find(|object| object.address == vpc).unwrap().id;
+    let mut without = (*commit(&[("geo", GEO)])).clone();
+    without.manifests.consents.push(lyceum_core::manifest::repository::Consent {
+        address: "far".into(),
+        id,
+        to: lyceum_core::manifest::repository::Deed::Delete,
+        reason: "term is over".into(),
+    });
+    service.commits.send_replace(Arc::new(without));
+    service.until(|cloud| !scopes_with(cloud, "instance").contains("far")).await;
+    service.until(|cloud| !scopes_with(cloud, "role").contains("far")).await;
+    service.stop().await;
+}

@@ -10,4 +10,5 @@ mod golden;
 mod render;
 mod repository;
 mod road;
+mod rollout;
 mod source;

@@ -7,6 +7,7 @@ use lyceum::render::status::{ClusterStatus, Status};
 use lyceum::render::{Counts, Paint, RunStats, View, json, markdown, outcomes, status, text};
 use lyceum_core::address::Address;
 use lyceum_core::cloud::{Class, CloudError};
+use lyceum_core::node::rollout::{NodeState, Phase, RolloutState, Standing, Trouble, Waiting};
 use lyceum_core::observed::Gap;
 use lyceum_core::plan::{
     Action, AttributeChange, Blocked, Change, Plan, PlanContext, Reason, ScopePlan,
@@ -129,6 +130,114 @@ fn every_format_is_held_to_its_sample() {
     assert_equal("tests/golden/plan.md", &markdown::plan(&view));
 }
 
+fn node(id: &str, group: &str, standing: Standing) -> NodeState {
+    NodeState {
+        id: id.into(),
+        group: group.into(),
+        roles: vec!["base".into(), "swarm-worker".into()],
+        standing,
+        behind: standing != Standing::Good,
+        leaving: false,
+        applied: Some(REVISION.into()),
+        attempted: Some(REVISION.into()),
+        report_age_seconds: Some(12),
+        pointer_age_seconds: Some(40),
+        sessions: 0,
+        agent: "0.1.0".into(),
+        troubles: vec![],
+    }
+}
+
+fn trouble(what: &str, cause: &str, hint: &str) -> Trouble {
+    let text = String::from;
+    Trouble { node: "i-0bad".into(), what: text(what), cause: text(cause), hint: text(hint) }
+}
+
+/// A cluster with nodes: the roll-out to the workers is stopped.
+fn nodes() -> ScopePlan {
+    let failing = vec![
+        trouble("docker/package", "apt-get: \u{1b}[31mno space left", "free space on the node"),
+        trouble("swarm-worker/joined", "it is not in the swarm", ""),
+    ];
+    let stopped = RolloutState {
+        cluster: "geo-101".into(),
+        group: "workers".into(),
+        phase: Phase::Stopped,
+        target: "ab".repeat(32),
+        roles: vec!["swarm-worker".into()],
+        done: 1,
+        of: 4,
+        wave: vec!["i-0bad".into(), "i-0one".into()],
+        stopped: failing.clone(),
+        ..RolloutState::default()
+    };
+    let hub = RolloutState { group: "hub".into(), phase: Phase::Settled, ..stopped.clone() };
+    let hub = RolloutState { stopped: vec![], wave: vec![], done: 1, of: 1, ..hub };
+    let ended = change("geo-101/worker/i-0mute", Action::Delete, Reason::NeverReported(15));
+    let gone = change("geo-101/node-report/i-0gone", Action::Delete, Reason::InstanceGone);
+    let nodes = vec![
+        NodeState { sessions: 1, ..node("i-0hub", "hub", Standing::Good) },
+        NodeState { troubles: failing, ..node("i-0bad", "workers", Standing::Failing) },
+        NodeState { sessions: 3, behind: true, ..node("i-0two", "workers", Standing::Good) },
+        NodeState {
+            report_age_seconds: Some(7200),
+            ..node("i-0silent", "workers", Standing::Silent)
+        },
+        NodeState {
+            applied: None,
+            report_age_seconds: None,
+            leaving: true,
+            ..node("i-0leaving", "workers", Standing::New)
+        },
+    ];
+    ScopePlan {
+        changes: vec![gone, ended],
+        rollouts: vec![hub, stopped],
+        nodes,
+        ..ScopePlan::default()
+    }
+}
+
+/// Clusters whose roll-outs are under way, taken back, held back, unknown.
+fn rollouts() -> ScopePlan {
+    let of = |phase, held_until: Option<&str>| RolloutState {
+        cluster: "bio-7".into(),
+        group: "workers".into(),
+        phase,
+        done: 3,
+        of: 10,
+        roles: vec!["base".into(), "nginx".into()],
+        waiting: vec![Waiting { node: "i-0one".into(), why: "it has not taken it yet".into() }],
+        held_until: held_until.map(String::from),
+        ..RolloutState::default()
+    };
+    let held = RolloutState { waiting: vec![], ..of(Phase::Held, Some("hub")) };
+    let unknown = RolloutState { waiting: vec![], ..of(Phase::Unknown, None) };
+    let rollouts = vec![of(Phase::Rolling, None), of(Phase::GoingBack, None), held, unknown];
+    ScopePlan { rollouts, ..ScopePlan::default() }
+}
+
+#[test]
+fn nodes_and_roll_outs_are_held_to_their_sample() {
+    let scopes = [("bio-7", rollouts()), ("geo-101", nodes())];
+    let scopes = scopes.into_iter().map(|(name, scope)| (name.to_string(), scope));
+    let plan = Plan { scopes: scopes.collect() };
+    let view = View { revision: REVISION, plan: &plan, stats: None };
+    assert_equal("tests/golden/nodes.txt", &text::plan(&view, Paint::PLAIN));
+    assert_equal("tests/golden/nodes.json", &json::plan(&view));
+    assert_equal("tests/golden/nodes.md", &markdown::plan(&view));
+}
+
+#[test]
+fn nodes_that_are_well_are_nothing_a_plan_says() {
+    let well = vec![node("i-0hub", "hub", Standing::Good)];
+    let scope =
+        ScopePlan { nodes: well, rollouts: vec![RolloutState::default()], ..ScopePlan::default() };
+    let plan = Plan { scopes: [("geo-101".to_string(), scope)].into() };
+    let shown = text::plan(&View { revision: REVISION, plan: &plan, stats: None }, Paint::PLAIN);
+    assert!(shown.contains("1 of 1 as they should be") && !shown.contains("i-0hub"), "{shown}");
+}
+
 #[test]
 fn a_coloured_plan_says_the_same_and_steers_no_terminal() {
     let plan = everything();
@@ -155,7 +264,17 @@ fn the_json_form_keeps_its_shape() {
     let clusters = document["clusters"].as_array().unwrap();
     let names: Vec<_> = clusters.iter().map(|cluster| cluster["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["@us-east-1", "bio-7", "geo-101", "held", "quiet"]);
-    let scope = ["blocked", "changes", "gaps", "name", "notices", "reported", "suspended"];
+    let scope = [
+        "blocked",
+        "changes",
+        "gaps",
+        "name",
+        "nodes",
+        "notices",
+        "reported",
+        "rollouts",
+        "suspended",
+    ];
     assert!(clusters.iter().all(|cluster| keys(cluster) == scope));
     for change in clusters.iter().flat_map(|cluster| cluster["changes"].as_array().unwrap()) {
         assert_eq!(keys(change), ["action", "address", "attributes", "kind", "reason"]);
@@ -178,6 +297,9 @@ fn reasons_are_stable_words() {
         (Reason::Follows("geo/vpc/main".into()), "follows"),
         (Reason::Undeclared, "undeclared"),
         (Reason::Duplicate, "duplicate"),
+        (Reason::RollOut, "roll-out"),
+        (Reason::InstanceGone, "instance-gone"),
+        (Reason::NeverReported(15), "never-reported"),
     ];
     for (reason, word) in reasons {
         assert_eq!(json::reason(&reason), word);
@@ -279,6 +401,8 @@ fn status_is_a_table_or_a_document() {
         drift: 3,
         ..ClusterStatus::default()
     };
+    let scope = nodes();
+    let there = ClusterStatus { rollouts: scope.rollouts, nodes: scope.nodes, ..there };
     let held = ClusterStatus { name: "held".into(), suspended: true, ..ClusterStatus::default() };
     let all = Status { revision: REVISION.into(), clusters: vec![coming, there, held] };
     assert_equal("tests/golden/status.txt", &status::as_text(&all, Paint::PLAIN));

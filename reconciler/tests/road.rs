@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use lyceum::applied::{History, recorded};
 use lyceum::execute::{Progress, Silent};
+use lyceum::render::{Paint, View, json, markdown, text};
 use lyceum::road::{AgentFile, Done, Look, Passes, Road, RoadError, Wanted, declared, status};
 use lyceum_core::address::Address;
 use lyceum_core::cloud::{Class, Cloud, CloudError};
@@ -147,6 +148,35 @@ async fn what_was_applied_tells_drift_from_a_changed_manifest() {
 }
 
 #[tokio::test]
+async fn whoever_changes_a_role_sees_each_line_before_a_node_does() {
+    let (repository, cloud) = (repository(&[GEO]), FakeCloud::new(&site()));
+    let role = "cookbooks/jupyterhub/role.yaml";
+    let step =
+        "spec:\n  steps:\n    - name: page\n      file: {path: /srv/page, template: page.txt}\n";
+    let text = std::fs::read_to_string(repository.file(role)).unwrap();
+    repository.write(role, &text.replace("spec:\n  includes: []\n", step));
+    repository.write("cookbooks/jupyterhub/templates/page.txt", "one\ntwo\n");
+    repository.commit("a page");
+    applied(&repository, &cloud).await;
+    repository.write("cookbooks/jupyterhub/templates/page.txt", "one\nthree\n");
+    let head = repository.commit("another page");
+    let road = road(&repository, &cloud, Wanted::default());
+    let look = road.look().await.unwrap();
+    let view = View { revision: &head, plan: &look.plan, stats: None };
+    let shown = text::plan(&view, Paint::PLAIN);
+    for line in ["~ geo-101/pointer/hub", "roles.jupyterhub[templates/page.txt]:", "-two", "+three"]
+    {
+        assert!(shown.contains(line), "{line}: {shown}");
+    }
+    assert_eq!(reason(&look, "geo-101/pointer/hub"), Some(Reason::Changed));
+    assert_eq!(reason(&look, "geo-101/pointer/workers"), None);
+    assert!(
+        markdown::plan(&view).lines().any(|line| line.starts_with('+') && line.ends_with("three"))
+    );
+    assert!(json::plan(&view).contains("one\\nthree\\n"));
+}
+
+#[tokio::test]
 async fn uncommitted_manifests_are_never_recorded() {
     let (repository, cloud) = (repository(&[GEO]), FakeCloud::new(&site()));
     applied(&repository, &cloud).await;
@@ -171,6 +201,30 @@ async fn a_cluster_asked_for_comes_with_its_region_alone() {
     let error = road(&repository, &cloud, only("fra-1")).look().await.unwrap_err();
     assert_eq!(error.to_string(), "there is no cluster `fra-1`");
     assert_eq!(error.hint(), Some("did you mean `far-1`?"));
+}
+
+#[tokio::test]
+async fn the_last_cluster_of_a_region_is_still_seen_when_no_manifest_names_it() {
+    let (repository, cloud) = (repository(&[GEO, ABROAD]), FakeCloud::new(&site()));
+    applied(&repository, &cloud).await;
+    std::fs::remove_file(repository.path().join("clusters/far-1/cluster.yaml")).unwrap();
+    repository.commit("no longer abroad");
+    let look = road(&repository, &cloud, Wanted::default()).look().await.unwrap();
+    let blocked = &look.plan.scopes["far-1"].blocked;
+    assert_eq!(blocked.len(), 1, "{blocked:?}");
+    assert!(blocked[0].consent && blocked[0].id.as_deref() != Some("none"), "{blocked:?}");
+    let global = look.observed.objects.iter().filter(|object| object.region == "global").count();
+    let all = cloud.objects().into_values().filter(|object| object.region == "global").count();
+    assert_eq!(global, all, "nothing is seen twice");
+
+    // One that would move is left where it is.
+    let moved = example(&[("far-1", &ABROAD.1.replace("eu-west-1", "eu-west-2"))]);
+    let text = std::str::from_utf8(&moved.files["clusters/far-1/cluster.yaml"]).unwrap();
+    repository.write("clusters/far-1/cluster.yaml", text);
+    repository.commit("elsewhere");
+    let look = road(&repository, &cloud, Wanted::default()).look().await.unwrap();
+    let cause = &look.plan.scopes["far-1"].blocked[0].cause;
+    assert!(cause.contains("eu-west-1") && look.plan.scopes["far-1"].changes.is_empty(), "{cause}");
 }
 
 #[tokio::test]
@@ -214,6 +268,34 @@ async fn what_passes_by_itself_is_tried_again_and_what_does_not_is_not() {
     assert_eq!(failed.len(), 1, "{failed:?}");
     let denied = &cloud.log()[3];
     assert_eq!(cloud.log().iter().filter(|call| *call == denied).count(), 1, "{denied}");
+}
+
+#[tokio::test]
+async fn what_stops_the_hub_in_vain_is_done_once_in_an_apply() {
+    let (repository, cloud) = (repository(&[GEO]), FakeCloud::new(&site()));
+    applied(&repository, &cloud).await;
+    let hub: Address = "geo-101/instance/hub".parse().unwrap();
+    let id = cloud.objects().into_values().find(|object| object.address == hub).unwrap().id;
+    let larger = example(&[("geo-101", &format!("{}\n  hub: {{instanceType: t3.large}}", GEO.1))]);
+    let text = std::str::from_utf8(&larger.files["clusters/geo-101/cluster.yaml"]).unwrap();
+    repository.write("clusters/geo-101/cluster.yaml", text);
+    repository.write(
+        "consents.yaml",
+        &format!(
+            "apiVersion: lyceum/v1\nkind: Consents\nconsents:\n  \
+             - {{address: {hub}, id: {id}, to: restart, reason: Sunday}}\n"
+        ),
+    );
+    repository.commit("a larger hub");
+    let road = road(&repository, &cloud, Wanted::default());
+    let first = road.look().await.unwrap();
+    let before = cloud.log().len();
+    // As where there is no capacity for the type: it would pass some time.
+    cloud.refuse("update geo-101/instance/hub", Class::NotYet);
+    let done = run(&road, first, &Silent).await;
+    assert_eq!(done.report.failures().count(), 1);
+    let tries = cloud.log()[before..].iter().filter(|call| call.contains("instance/hub")).count();
+    assert_eq!(tries, 1, "{:?}", cloud.log());
 }
 
 /// Takes something away while other things are carried out.

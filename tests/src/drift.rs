@@ -6,7 +6,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
-use std::process::{Command, Output};
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Output, Stdio};
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
@@ -74,11 +75,12 @@ pub fn coverage() -> Result<Coverage> {
     serde_json::from_slice(&output.stdout).with_context(|| told(&output))
 }
 
-/// Runs what was chosen; fails where a shard could not start or end.
-pub fn run(choice: &Choice) -> Result<Vec<Verdict>> {
+/// Runs what was chosen, and tells of each case as it ends; fails where a shard
+/// could not start or end.
+pub fn run(choice: &Choice, tell: &(dyn Fn(&Verdict) + Sync)) -> Result<Vec<Verdict>> {
     std::thread::scope(|scope| {
         let shards: Vec<_> = (1..=choice.shards)
-            .map(|shard| scope.spawn(move || run_shard(choice, shard)))
+            .map(|shard| scope.spawn(move || run_shard(choice, shard, tell)))
             .collect();
         let mut verdicts = Vec::new();
         for shard in shards {
@@ -131,37 +133,35 @@ impl fmt::Display for Verdict {
     }
 }
 
-fn run_shard(choice: &Choice, shard: usize) -> Result<Vec<Verdict>> {
+fn run_shard(
+    choice: &Choice,
+    shard: usize,
+    tell: &(dyn Fn(&Verdict) + Sync),
+) -> Result<Vec<Verdict>> {
     let (world, repo) = (World::new()?, repository()?);
     let program = Lyceum::new(&world.endpoint(), repo.path())?;
-    let (endpoint, backdoor) = (world.endpoint(), world.backdoor());
-    let (file, repo) = (program.binary().display().to_string(), repo.path().display().to_string());
-    let shard = format!("{shard}/{}", choice.shards);
-    let (every, from) = (choice.every.to_string(), choice.from.to_string());
-    let output = suite(&[
-        "--endpoint",
-        &endpoint,
-        "--backdoor",
-        &backdoor,
-        "--program",
-        &file,
-        "--repo",
-        &repo,
-        "--shard",
-        &shard,
-        "--every",
-        &every,
-        "--from",
-        &from,
-        "--only",
-        &choice.only,
-    ])?;
-    let read = |line: &str| serde_json::from_str(line).with_context(|| line.to_string());
-    let verdicts: Vec<Verdict> =
-        String::from_utf8_lossy(&output.stdout).lines().map(read).collect::<Result<_>>()?;
-    let wrong = verdicts.iter().any(|verdict| verdict.error.is_some());
-    if output.status.success() == wrong {
-        bail!("shard {shard} ended early: {}\n{}", told(&output), world.log());
+    let mut child = command()?
+        .args(["--endpoint", &world.endpoint(), "--backdoor", &world.backdoor()])
+        .arg("--program")
+        .arg(program.binary())
+        .arg("--repo")
+        .arg(repo.path())
+        .args(["--shard", &format!("{shard}/{}", choice.shards), "--only", &choice.only])
+        .args(["--every", &choice.every.to_string(), "--from", &choice.from.to_string()])
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("the suite does not start")?;
+    let lines = BufReader::new(child.stdout.take().context("the suite has no output")?).lines();
+    let mut verdicts = Vec::new();
+    for line in lines {
+        let line = line?;
+        let verdict: Verdict = serde_json::from_str(&line).context(line)?;
+        tell(&verdict);
+        verdicts.push(verdict);
+    }
+    let wrong = verdicts.iter().any(|verdict: &Verdict| verdict.error.is_some());
+    if child.wait()?.success() == wrong {
+        bail!("shard {shard} ended early\n{}", world.log());
     }
     for action in world.proxy.unimplemented() {
         if !KNOWN_GAPS.contains(&action.as_str()) {
@@ -187,12 +187,14 @@ fn excuses(coverage: &Coverage) -> BTreeMap<&str, Vec<String>> {
 }
 
 fn suite(arguments: &[&str]) -> Result<Output> {
-    Command::new(python()?)
-        .arg(in_tests("drift/suite.py"))
-        .args(arguments)
-        .env("PYTHONDONTWRITEBYTECODE", "1")
-        .output()
-        .context("the suite does not start")
+    command()?.args(arguments).output().context("the suite does not start")
+}
+
+/// The suite's command; what it says on standard error is everybody's.
+fn command() -> Result<Command> {
+    let mut command = Command::new(python()?);
+    command.arg(in_tests("drift/suite.py")).env("PYTHONDONTWRITEBYTECODE", "1");
+    Ok(command)
 }
 
 fn told(output: &Output) -> String {

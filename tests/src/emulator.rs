@@ -1,92 +1,63 @@
 //! The AWS emulator as a child of the test: one process, one port, one log.
 //!
-//! It listens on a port the system chooses, is ready when it answers, and ends
-//! with this value, or with this process, however that ends. May not: be shared
-//! by two tests at once, since `reset` empties it.
+//! It ends with this value, or with this process, however that ends. May not: be
+//! shared by two tests at once, since `reset` empties it.
 
-use std::fs::{self, File};
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::os::unix::process::CommandExt;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
-use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use tempfile::TempDir;
 
-const READY_WITHIN: Duration = Duration::from_secs(60);
-const ANSWER_WITHIN: Duration = Duration::from_secs(20);
-const LOG_SHOWN: usize = 8_000;
-
 /// A running emulator.
 #[derive(Debug)]
 pub struct Emulator {
-    address: SocketAddr,
-    child: Child,
-    /// The emulator ends when this closes.
-    _lifeline: Option<ChildStdin>,
-    folder: TempDir,
+    own: lyceum_local::Emulator,
+    _folder: TempDir,
 }
 
 impl Emulator {
     /// Starts one and waits until it answers.
     pub fn start() -> Result<Self> {
         let folder = TempDir::new()?;
-        let log = File::create(folder.path().join("log"))?;
-        let mut child = Command::new(python()?)
-            .arg(in_tests("emulator.py"))
-            .env("MOTO_AMIS_PATH", in_tests("images.json"))
-            .env("PYTHONUNBUFFERED", "1")
-            // Ctrl-C is for this process, which lets others finish with the
-            // emulator still there.
-            .process_group(0)
-            .stdin(Stdio::piped())
-            .stdout(log.try_clone()?)
-            .stderr(log)
-            .spawn()
-            .context("the emulator does not start")?;
-        let lifeline = child.stdin.take();
-        match wait_until_ready(&mut child, folder.path()) {
-            Ok(address) => Ok(Self { address, child, _lifeline: lifeline, folder }),
-            Err(error) => {
-                let _ = child.kill();
-                let _ = child.wait();
-                Err(error.context(tail(folder.path())))
-            }
-        }
+        let own = lyceum_local::Emulator::start(&python()?, folder.path())?;
+        Ok(Self { own, _folder: folder })
     }
 
     /// Its process id.
     pub fn id(&self) -> u32 {
-        self.child.id()
+        self.own.id()
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.own.address()
     }
 
     /// `http://127.0.0.1:<port>`.
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        self.own.url()
     }
 
     /// Empties it: every account, every region.
     pub fn reset(&self) -> Result<()> {
-        post(self.address, "/moto-api/reset").with_context(|| self.log())
+        self.own.reset().with_context(|| self.log())
+    }
+
+    /// Whether it finds an object's tags by its id, as it does from its start
+    /// on, or searches all tags there are, as the emulator itself would.
+    pub fn find_tags_by_id(&self, on: bool) -> Result<()> {
+        self.own.find_tags_by_id(on).with_context(|| self.log())
     }
 
     /// The end of what it wrote, for a failed test.
     pub fn log(&self) -> String {
-        tail(self.folder.path())
+        self.own.log()
     }
 }
 
 impl Drop for Emulator {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
         if std::thread::panicking() {
             eprintln!("{}", self.log());
         }
@@ -106,6 +77,15 @@ pub fn python() -> Result<PathBuf> {
     Ok(python)
 }
 
+/// The Python with the hub's own packages.
+pub fn hub_python() -> Result<PathBuf> {
+    let python = cache()?.join("hub-venv/bin/python");
+    if !python.exists() {
+        bail!("{} is missing; `make setup` makes it", python.display());
+    }
+    Ok(python)
+}
+
 /// A file of this package.
 pub fn in_tests(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
@@ -117,58 +97,4 @@ fn cache() -> Result<PathBuf> {
         _ => PathBuf::from(std::env::var_os("HOME").context("HOME is not set")?).join(".cache"),
     };
     Ok(base.join("lyceum"))
-}
-
-fn wait_until_ready(child: &mut Child, folder: &Path) -> Result<SocketAddr> {
-    let deadline = Instant::now() + READY_WITHIN;
-    while Instant::now() < deadline {
-        if let Some(status) = child.try_wait()? {
-            bail!("the emulator ended at once with {status}");
-        }
-        if let Some(address) = announced(&fs::read_to_string(folder.join("log"))?) {
-            // It listens before it says so; the answer proves it serves.
-            return post(address, "/moto-api/reset").map(|()| address);
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    bail!("the emulator was not ready within {READY_WITHIN:?}")
-}
-
-/// The address in `Running on http://127.0.0.1:40069`.
-fn announced(log: &str) -> Option<SocketAddr> {
-    let (_, rest) = log.split_once("Running on http://")?;
-    rest.split_once(char::is_whitespace)?.0.parse().ok()
-}
-
-fn post(address: SocketAddr, path: &str) -> Result<()> {
-    let mut stream = TcpStream::connect_timeout(&address, ANSWER_WITHIN)?;
-    stream.set_read_timeout(Some(ANSWER_WITHIN))?;
-    write!(
-        stream,
-        "POST {path} HTTP/1.1\r\nhost: {address}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
-    )?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    if !answer.starts_with("HTTP/1.1 200") {
-        bail!("{path} answered {}", answer.lines().next().unwrap_or("nothing"));
-    }
-    Ok(())
-}
-
-fn tail(folder: &Path) -> String {
-    let log = fs::read(folder.join("log")).unwrap_or_default();
-    let end = String::from_utf8_lossy(&log[log.len().saturating_sub(LOG_SHOWN)..]).into_owned();
-    format!("the emulator's log ends:\n{end}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_port_is_read_from_a_complete_line_only() {
-        assert_eq!(announced(" * Running on http://127.0.0.1:400"), None);
-        let address = announced(" * Running on http://127.0.0.1:40069\nPress").unwrap();
-        assert_eq!(address.port(), 40069);
-    }
 }

@@ -6,5 +6,6 @@ pub mod demo;
 pub mod drift;
 pub mod dying;
 pub mod emulator;
+pub mod live;
 pub mod proxy;
 pub mod scenario;

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use lyceum_core::address::Address;
 use lyceum_core::cloud::{Class, CloudError};
 use lyceum_core::kind::Body;
-use lyceum_core::observed::{Gap, Object};
+use lyceum_core::observed::{Gap, LiveInstance, Object};
 use lyceum_core::site::{Site, TAG_ADDRESS, TAG_CLUSTER, TAG_OWNER, TAG_SOURCE};
+
+use crate::kind::scaling_group::Member;
 
 /// The tags without which nothing is ours, as people are told.
 const TAGS: &str = "one of its tags lyceum:source, lyceum:cluster and lyceum:address";
@@ -18,6 +20,10 @@ pub(crate) struct Listing {
     pub(crate) objects: Vec<Object>,
     /// What must not be touched, or could not be read.
     pub(crate) gaps: Vec<Gap>,
+    /// The clusters' instances.
+    pub(crate) instances: Vec<LiveInstance>,
+    /// What their groups know of instances, by id.
+    pub(crate) members: BTreeMap<String, Member>,
 }
 
 /// One object as its service lists it.

@@ -105,10 +105,17 @@ impl Cloud for Aws {
         observe::observe(self, scope).await
     }
 
+    async fn observe_stored(&self, scope: &Scope, before: ObservedState) -> ObservedState {
+        observe::observe_stored(self, scope, before).await
+    }
+
     async fn read(&self, object: &Object) -> Result<Option<Object>, CloudError> {
         match &object.body {
             Body::Pointer(seen) => {
                 kind::pointer::read(&self.clients(&object.region), object, seen).await
+            }
+            Body::NodeReport(seen) => {
+                kind::node_report::read(&self.clients(&object.region), object, seen).await
             }
             _ => Ok(Some(object.clone())),
         }

@@ -1,16 +1,18 @@
 //! One look: every list of every region at once. A list that fails leaves a
 //! gap; it never fails the look.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join_all};
-use lyceum_core::cloud::{CloudError, Scope};
-use lyceum_core::observed::{Gap, ObservedState};
+use lyceum_core::cloud::{CloudError, STORED, Scope};
+use lyceum_core::observed::{Gap, Life, LiveInstance, ObservedState};
 
 use crate::claim::Listing;
 use crate::clients::Clients;
 use crate::cloud::Aws;
+use crate::kind::scaling_group::Member;
 use crate::{kind, surroundings};
 
 /// Everything that is ours in these regions, and what it stands in.
@@ -53,21 +55,51 @@ async fn region_state(aws: &Aws, region: &str, scope: &Scope) -> ObservedState {
     ];
     let (mut state, listings) =
         tokio::join!(surroundings::of_region(clients, scope), join_all(lists));
-    for found in listings {
-        state.objects.extend(found.objects);
-        state.gaps.extend(found.gaps);
-    }
+    let all = joined(listings);
+    let known = |instance| with_group(instance, &all.members);
+    state.instances.extend(all.instances.into_iter().map(known));
+    state.objects.extend(all.objects);
+    state.gaps.extend(all.gaps);
     state
 }
 
-/// Agents, bundles and pointers: one list of the bucket serves all.
+/// What its scaling group knows of an instance.
+fn with_group(instance: LiveInstance, members: &BTreeMap<String, Member>) -> LiveInstance {
+    let Some(member) = members.get(&instance.id) else { return instance };
+    let leaves = member.leaving && instance.life < Life::Leaving;
+    LiveInstance {
+        life: if leaves { Life::Leaving } else { instance.life },
+        scaling_group: Some(member.group.clone()),
+        protected: member.protected,
+        ..instance
+    }
+}
+
+/// Looks at the buckets alone; a call for a thousand keys and region.
+pub(crate) async fn observe_stored(
+    aws: &Aws,
+    scope: &Scope,
+    mut before: ObservedState,
+) -> ObservedState {
+    let looks = scope
+        .regions
+        .iter()
+        .map(|region| async move { (region, stored(&aws.clients(region)).await) });
+    for (region, found) in join_all(looks).await {
+        before.renew(region, STORED, (found.objects, found.gaps));
+    }
+    before
+}
+
+/// Agents, bundles, pointers and reports: one list of the bucket serves all.
 async fn stored(clients: &Clients) -> Listing {
     match kind::object::described(clients).await {
         Ok(stored) => joined([
             kind::object::listing(clients, &stored),
             kind::pointer::listing(clients, &stored),
+            kind::node_report::listing(clients, &stored),
         ]),
-        Err(error) => unread(clients, &["object", "pointer"], &error),
+        Err(error) => unread(clients, STORED, &error),
     }
 }
 
@@ -82,11 +114,13 @@ async fn parameters(clients: &Clients) -> Listing {
     }
 }
 
-fn joined(listings: [Listing; 2]) -> Listing {
+fn joined(listings: impl IntoIterator<Item = Listing>) -> Listing {
     let mut all = Listing::default();
     for one in listings {
         all.objects.extend(one.objects);
         all.gaps.extend(one.gaps);
+        all.instances.extend(one.instances);
+        all.members.extend(one.members);
     }
     all
 }
@@ -94,7 +128,7 @@ fn joined(listings: [Listing; 2]) -> Listing {
 /// What one list served is unknown, all of it.
 fn unread(clients: &Clients, kinds: &[&str], error: &CloudError) -> Listing {
     let gaps = kinds.iter().map(|kind| gap(&clients.region, kind, error));
-    Listing { objects: vec![], gaps: gaps.collect() }
+    Listing { gaps: gaps.collect(), ..Listing::default() }
 }
 
 /// Volumes and instances: one list of volumes serves both, so that it is a gap
@@ -102,16 +136,16 @@ fn unread(clients: &Clients, kinds: &[&str], error: &CloudError) -> Listing {
 async fn machines(clients: &Clients) -> Listing {
     let (volumes, instances) =
         tokio::join!(kind::volume::described(clients), kind::instance::described(clients));
+    let described = instances.as_deref().unwrap_or_default();
+    let living = kind::instance::living(&clients.site, &clients.region, described);
     let volumes = match volumes {
         Ok(volumes) => volumes,
         Err(error) => return unread(clients, &["volume", "instance"], &error),
     };
     let instances = async { kind::instance::listing(clients, instances?, &volumes).await };
-    let mut both = kind::volume::listing(clients, &volumes);
     let machines = listing(&clients.region, "instance", instances).await;
-    both.objects.extend(machines.objects);
-    both.gaps.extend(machines.gaps);
-    both
+    let living = Listing { instances: living, ..Listing::default() };
+    joined([kind::volume::listing(clients, &volumes), machines, living])
 }
 
 /// IAM and Route 53 have no regions: one look serves all.
@@ -131,8 +165,8 @@ async fn global_state(aws: &Aws, scope: &Scope) -> ObservedState {
             records.await
         }
         Err(error) => Listing {
-            objects: vec![],
             gaps: ["hosted-zone", "record"].map(|kind| gap(GLOBAL, kind, &error)).into(),
+            ..Listing::default()
         },
     };
     for found in [roles, profiles, records] {
@@ -152,7 +186,7 @@ async fn listing(
 ) -> Listing {
     match list.await {
         Ok(listing) => listing,
-        Err(error) => Listing { objects: vec![], gaps: vec![gap(region, kind, &error)] },
+        Err(error) => Listing { gaps: vec![gap(region, kind, &error)], ..Listing::default() },
     }
 }
 

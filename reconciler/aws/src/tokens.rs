@@ -65,6 +65,21 @@ where
     alive_within(operation, patience(age), age, look).await
 }
 
+/// What an earlier call made with a token that is used up, where the service does
+/// not say when: looked for a while. `None`: it is gone.
+pub(crate) async fn left_behind<T, F, A>(operation: &str, look: F) -> Result<Option<T>, CloudError>
+where
+    F: Fn() -> A,
+    A: Future<Output = Result<Option<T>, CloudError>>,
+{
+    alive_within(operation, LEAST, VISIBLE, look).await
+}
+
+/// Whether a call before this one made it.
+pub(crate) fn is_earlier(made: Option<&DateTime>) -> bool {
+    made.map(age).unwrap_or_default() > FRESH
+}
+
 fn patience(age: Duration) -> Duration {
     VISIBLE.saturating_sub(age).max(LEAST)
 }
@@ -193,8 +208,10 @@ mod tests {
 
     #[test]
     fn what_is_made_in_the_future_has_no_age() {
-        let now = SystemTime::now();
-        assert_eq!(age(&DateTime::from(now + Duration::from_secs(60))), Duration::ZERO);
-        assert!(age(&DateTime::from(now - Duration::from_secs(60))) >= Duration::from_secs(59));
+        let (now, minute) = (SystemTime::now(), Duration::from_secs(60));
+        assert_eq!(age(&DateTime::from(now + minute)), Duration::ZERO);
+        assert!(age(&DateTime::from(now - minute)) >= Duration::from_secs(59));
+        assert!(is_earlier(Some(&DateTime::from(now - minute))));
+        assert!(!is_earlier(Some(&DateTime::from(now))) && !is_earlier(None));
     }
 }

@@ -21,7 +21,7 @@ impl Emulator {
     pub(crate) fn start() -> Self {
         let python = python();
         let mut child = Command::new(&python)
-            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/emulator.py"))
+            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../local/emulator/emulator.py"))
             .env("MOTO_AMIS_PATH", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/images.json"))
             // It ends when its standard input does: with this process at the latest.
             .stdin(Stdio::piped())

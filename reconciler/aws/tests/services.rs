@@ -7,4 +7,5 @@ mod iam;
 mod names;
 mod nodes;
 mod regional;
+mod reports;
 mod storage;

@@ -16,8 +16,8 @@ pub struct Scope {
     pub regions: BTreeSet<String>,
     /// Region to the images wanted there (the manifest's `os`, or `ami-…`).
     pub images: BTreeMap<String, BTreeSet<String>>,
-    /// The clusters' public host names; their zones are read.
-    pub domains: BTreeSet<String>,
+    /// Cluster to its public host name; their zones are read.
+    pub domains: BTreeMap<String, String>,
     /// Region to the names of the operator's secrets, whose existence alone is
     /// looked up.
     pub secrets: BTreeMap<String, BTreeSet<String>>,
@@ -25,6 +25,9 @@ pub struct Scope {
 
 /// What an object answers to others once it exists: `id` and the rest.
 pub type Outputs = BTreeMap<String, String>;
+
+/// The kinds that lie in the buckets.
+pub const STORED: &[&str] = &["object", "pointer", "node-report"];
 
 /// A cloud that can be observed and changed.
 ///
@@ -35,6 +38,17 @@ pub type Outputs = BTreeMap<String, String>;
 pub trait Cloud: Send + Sync {
     /// One look. What cannot be read becomes a gap; it never fails as a whole.
     fn observe(&self, scope: &Scope) -> impl Future<Output = ObservedState> + Send;
+
+    /// A look at what lies in the buckets alone, [`STORED`]: what nodes are told
+    /// and what they report. The rest is as it was `before`.
+    fn observe_stored(
+        &self,
+        scope: &Scope,
+        before: ObservedState,
+    ) -> impl Future<Output = ObservedState> + Send {
+        drop(before);
+        self.observe(scope)
+    }
 
     /// An object whole, where a list leaves something of it out; none where it is
     /// gone.

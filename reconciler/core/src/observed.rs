@@ -7,7 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::address::{Address, Ref};
 use crate::kind::{Body, Facts};
-use crate::site::{TAG_CREATED, TAG_PROTECT};
+use crate::site::{TAG_CREATED, TAG_PROTECT, TAG_REGION};
+
+/// The region of what has none: IAM, Route 53.
+const GLOBAL: &str = "global";
 
 /// One object in AWS that is ours.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -127,11 +130,49 @@ impl Surroundings {
     }
 }
 
+/// An instance of a cluster's, the hub's or one of its scaling group's, and what
+/// became of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LiveInstance {
+    /// `i-…`.
+    pub id: String,
+    /// Its cluster.
+    pub cluster: String,
+    /// `hub` or `workers`.
+    pub group: String,
+    /// The region it is in.
+    pub region: String,
+    /// Seconds since 1970, UTC, when it was last launched or started.
+    pub launched: i64,
+    /// How far in its life it is.
+    pub life: Life,
+    /// Its scaling group's name; none where it is in none.
+    pub scaling_group: Option<String>,
+    /// It is protected from scaling in: somebody works on it.
+    pub protected: bool,
+}
+
+/// How far in its life an instance is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Life {
+    /// Starting, running or about to.
+    Up,
+    /// Stopped or stopping; it may come back.
+    Down,
+    /// On its way out; there is no way back.
+    Leaving,
+    /// Terminated; still listed for about an hour.
+    Gone,
+}
+
 /// Everything one look at AWS found.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ObservedState {
     /// Every object that is ours, in no particular order, duplicates included.
     pub objects: Vec<Object>,
+    /// The clusters' instances, in no particular order.
+    pub instances: Vec<LiveInstance>,
     /// What is unknown.
     pub gaps: Vec<Gap>,
     /// What they stand in.
@@ -165,9 +206,36 @@ impl ObservedState {
         }
     }
 
+    /// The regions in which clusters are, as what has none itself tells it.
+    pub fn told_regions(&self) -> BTreeSet<String> {
+        // A tag is anybody's to write, and a region becomes part of a host name.
+        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        let told = self.objects.iter().filter_map(|object| object.tags.get(TAG_REGION));
+        told.filter(|region| region.len() <= 32 && region.bytes().all(plain)).cloned().collect()
+    }
+
+    /// Joins what another look at the same account found: what has no region is
+    /// there already.
+    pub fn merge_region(&mut self, mut other: ObservedState) {
+        other.objects.retain(|object| object.region != GLOBAL);
+        other.gaps.retain(|gap| gap.region != GLOBAL);
+        self.merge(other);
+    }
+
+    /// Puts what was found of these kinds in a region in the place of what was
+    /// known of them.
+    pub fn renew(&mut self, region: &str, kinds: &[&str], found: (Vec<Object>, Vec<Gap>)) {
+        let here = |of: &str, kind: &str| of == region && kinds.contains(&kind);
+        self.objects.retain(|object| !here(&object.region, object.address.kind()));
+        self.gaps.retain(|gap| !here(&gap.region, &gap.kind));
+        self.objects.extend(found.0);
+        self.gaps.extend(found.1);
+    }
+
     /// Joins what another look (another region) found.
     pub fn merge(&mut self, other: ObservedState) {
         self.objects.extend(other.objects);
+        self.instances.extend(other.instances);
         self.gaps.extend(other.gaps);
         self.surroundings.zones.extend(other.surroundings.zones);
         self.surroundings.images.extend(other.surroundings.images);

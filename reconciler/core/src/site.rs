@@ -15,6 +15,9 @@ pub const TAG_SOURCE: &str = "lyceum:source";
 pub const TAG_CLUSTER: &str = "lyceum:cluster";
 /// Tag of the address.
 pub const TAG_ADDRESS: &str = "lyceum:address";
+/// Tag of what has no region itself: the one that its cluster is in. It leads to
+/// the rest of a cluster that no manifest names any more.
+pub const TAG_REGION: &str = "lyceum:region";
 /// Tag that protects what holds data; only a consent lifts it.
 pub const TAG_PROTECT: &str = "lyceum:protect";
 /// Tag with the time of creation, RFC 3339 in UTC. Set once; it tells which of

@@ -4,5 +4,7 @@
 // tests only.
 #![allow(clippy::unwrap_used)]
 
+mod cookbooks;
 mod manifest;
+mod node;
 mod planning;

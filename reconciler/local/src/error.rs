@@ -86,6 +86,23 @@ pub enum Error {
         #[source]
         source: serde_json::Error,
     },
+    /// Somebody's answer is not as it should be.
+    #[error("{what} is not as it should be: {said}")]
+    Unexpected {
+        /// Whose, or which.
+        what: String,
+        /// What is there, or what is wrong with it.
+        said: String,
+    },
+    /// Somebody does not answer.
+    #[error("no answer to {what}")]
+    Ask {
+        /// The request.
+        what: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// The machine lacks something.
     #[error("{what} is missing")]
     Missing {

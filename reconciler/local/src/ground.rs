@@ -28,7 +28,7 @@ use crate::lock::Lock;
 use crate::metadata::Metadata;
 use crate::node::{Node, Rights, Spec, Surroundings, container_name};
 use crate::place::{Place, is_root};
-use crate::registry::Registry;
+use crate::registry::{self, Registry};
 use crate::serving::Serving;
 use crate::storage::{self, FileSystems, Volumes};
 use crate::subnet::{Subnet, create_network};
@@ -137,6 +137,11 @@ impl Ground {
     /// Its name.
     pub fn name(&self) -> &str {
         &self.claim.name
+    }
+
+    /// The folder of what it keeps, gone with it.
+    pub fn folder(&self) -> PathBuf {
+        self.claim.folder()
     }
 
     /// The daemon its nodes run on.
@@ -268,6 +273,10 @@ impl Claim {
             [claim.folder(), place.cache().join("authority"), place.cache().join("registry")]
         {
             fs::create_dir_all(&folder).map_err(Error::file("make", &folder))?;
+        }
+        // Another cloud's registry may be using them.
+        if known(claim.docker(), place)?.iter().all(|other| other == name) {
+            registry::bound(&place.cache().join("registry"), registry::KEPT)?;
         }
         Ok(claim)
     }

@@ -9,9 +9,12 @@
 //! May not: name AWS's SDK, or know what a cluster is. Calls block; servers run on
 //! threads of their own.
 
+mod cloud;
 mod command;
 mod daemon;
 mod docker;
+mod driver;
+mod emulator;
 mod error;
 mod forward;
 mod ground;
@@ -26,9 +29,12 @@ mod serving;
 mod storage;
 mod subnet;
 
+pub use cloud::{Cloud, Shelf};
 pub use command::{Output, wait_until};
 pub use daemon::Daemon;
 pub use docker::{Docker, LABEL};
+pub use driver::{Driver, Terms};
+pub use emulator::Emulator;
 pub use error::Error;
 pub use forward::Forward;
 pub use ground::{Ground, Options, sweep};

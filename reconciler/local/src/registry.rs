@@ -4,11 +4,15 @@
 //! where every Docker pushes without being told either. What it holds lies in the
 //! cache and is there for the next cloud.
 
+use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use crate::docker::Docker;
 use crate::error::Error;
 
+/// What is kept from cloud to cloud.
+pub(crate) const KEPT: u64 = 6 * 1_024 * 1_024 * 1_024;
 const PUSHED_WITHIN: Duration = Duration::from_secs(600);
 
 /// A registry.
@@ -52,6 +56,28 @@ impl Registry {
     }
 }
 
+/// Empties a folder of blobs that has grown over a limit. Whoever needs one of
+/// them pushes it again.
+pub(crate) fn bound(folder: &Path, limit: u64) -> Result<(), Error> {
+    if size_of(folder) <= limit {
+        return Ok(());
+    }
+    fs::remove_dir_all(folder)
+        .and_then(|()| fs::create_dir_all(folder))
+        .map_err(Error::file("empty", folder))
+}
+
+fn size_of(folder: &Path) -> u64 {
+    let Ok(entries) = fs::read_dir(folder) else { return 0 };
+    entries
+        .flatten()
+        .map(|entry| match entry.file_type() {
+            Ok(kind) if kind.is_dir() => size_of(&entry.path()),
+            _ => entry.metadata().map_or(0, |found| found.len()),
+        })
+        .sum()
+}
+
 /// The part of a name below its registry, and its tag, as Docker reads them.
 fn split(name: &str) -> Result<(String, String), Error> {
     let (path, tag) = match name.rsplit_once(':') {
@@ -77,6 +103,18 @@ fn split(name: &str) -> Result<(String, String), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn blobs_are_kept_up_to_a_limit() {
+        let folder = std::env::temp_dir().join(format!("lyceum-blobs-{}", std::process::id()));
+        fs::create_dir_all(folder.join("below")).unwrap();
+        fs::write(folder.join("below/blob"), [0; 100]).unwrap();
+        bound(&folder, 100).unwrap();
+        assert!(folder.join("below/blob").exists());
+        bound(&folder, 99).unwrap();
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
+        fs::remove_dir(&folder).unwrap();
+    }
 
     #[test]
     fn names_are_read_as_docker_reads_them() {

@@ -17,7 +17,8 @@ use super::Commit;
 
 /// How long a look may take; what has not answered by then is a gap.
 const DEADLINE: Duration = Duration::from_secs(60);
-const GLOBAL: &str = "global";
+/// The region of what has none.
+pub(super) const GLOBAL: &str = "global";
 
 /// The last look at each region. Who asks while one is under way waits for the
 /// next and shares it with all who wait.
@@ -34,7 +35,10 @@ struct Region {
 
 #[derive(Clone)]
 struct Look {
+    /// When everything was looked at.
     begun: Instant,
+    /// When the bucket was.
+    stored: Instant,
     scope: Scope,
     found: Arc<ObservedState>,
 }
@@ -51,13 +55,26 @@ impl Looks {
     ) -> ObservedState {
         let wanted = scope(&commit.manifests);
         let mut state = (*self.of(region).since(cloud, part(&wanted, region), since).await).clone();
-        for other in wanted.regions.iter().filter(|other| *other != region) {
-            let mut seen = (*self.of(other).last(cloud, part(&wanted, other)).await).clone();
-            seen.objects.retain(|object| object.region != GLOBAL);
-            seen.gaps.retain(|gap| gap.region != GLOBAL);
-            state.merge(seen);
+        // Clusters may be where no manifest says so any more.
+        let others = &wanted.regions | &state.told_regions();
+        for other in others.iter().filter(|other| *other != region) {
+            let seen = self.of(other).last(cloud, part(&wanted, other)).await;
+            state.merge_region((*seen).clone());
         }
         state
+    }
+
+    /// What is there for a cluster in `region`: what lies in the bucket as a look
+    /// that began at `since` or later found it, the rest as it was last seen.
+    pub(crate) async fn stored(
+        &self,
+        cloud: &impl Cloud,
+        commit: &Commit,
+        region: &str,
+        since: Instant,
+    ) -> ObservedState {
+        let wanted = part(&scope(&commit.manifests), region);
+        (*self.of(region).stored(cloud, wanted, since).await).clone()
     }
 
     fn of(&self, region: &str) -> Arc<Region> {
@@ -75,16 +92,43 @@ impl Region {
         {
             return look.found;
         }
+        self.whole(cloud, wanted).await
+    }
+
+    async fn whole(&self, cloud: &impl Cloud, wanted: Scope) -> Arc<ObservedState> {
         let begun = Instant::now();
         let found = match timeout(DEADLINE, cloud.observe(&wanted)).await {
             Ok(found) => found,
             Err(_) => unseen(&wanted),
         };
-        for Gap { region, kind, scope, cause } in &found.gaps {
+        self.keep(Look { begun, stored: begun, scope: wanted, found: Arc::new(found) })
+    }
+
+    /// A look at the bucket alone; at everything where nobody has looked before.
+    async fn stored(
+        &self,
+        cloud: &impl Cloud,
+        wanted: Scope,
+        since: Instant,
+    ) -> Arc<ObservedState> {
+        let _turn = self.turn.lock().await;
+        let Some(last) = self.seen().filter(|look| look.scope == wanted) else {
+            return self.whole(cloud, wanted).await;
+        };
+        if last.stored >= since {
+            return last.found;
+        }
+        let stored = Instant::now();
+        let look = cloud.observe_stored(&wanted, (*last.found).clone());
+        let found = timeout(DEADLINE, look).await.unwrap_or_else(|_| unseen(&wanted));
+        self.keep(Look { stored, found: Arc::new(found), ..last })
+    }
+
+    fn keep(&self, look: Look) -> Arc<ObservedState> {
+        for Gap { region, kind, scope, cause } in &look.found.gaps {
             tracing::warn!(region, kind, cluster = scope, "cannot see: {cause}");
         }
-        let found = Arc::new(found);
-        let look = Look { begun, scope: wanted, found: found.clone() };
+        let found = look.found.clone();
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(look);
         found
     }

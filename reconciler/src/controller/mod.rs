@@ -9,6 +9,7 @@
 
 mod commit;
 mod look;
+mod refused;
 mod scope;
 mod serve;
 
@@ -19,15 +20,17 @@ use std::time::{Duration, Instant};
 
 use lyceum_core::cloud::Cloud;
 use lyceum_core::desired::{Agent, scope as scope_of};
+use lyceum_core::observed::Object;
 use lyceum_core::site::Site;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::applied::History;
+use crate::reports::Heard;
 
 pub use commit::{Commit, Commits, Follow};
-use look::Looks;
+use look::{GLOBAL, Looks};
 pub use serve::{Serve, ServeError, aws_options, serve};
 
 /// How long the end waits for calls in flight.
@@ -35,6 +38,11 @@ pub const GRACE: Duration = Duration::from_secs(8);
 /// How long after a lost answer the next look waits: what the call may have
 /// made must be visible by then.
 pub const CONSISTENCY: Duration = Duration::from_secs(5);
+
+/// How long after a look at a roll-out under way the next comes: a wave follows
+/// the one before within this, a node's pause between two looks at its pointer
+/// and the time it takes to converge.
+pub const ROLLING: Duration = Duration::from_secs(4);
 
 /// How the service runs.
 #[derive(Clone, Debug)]
@@ -47,12 +55,14 @@ pub struct Options {
     pub repository: PathBuf,
     /// How long after a lost answer the next look waits.
     pub consistency: Duration,
+    /// How long after a look at a roll-out under way the next comes.
+    pub rolling: Duration,
 }
 
 impl Options {
     /// The usual waits for a repository.
     pub fn new(repository: PathBuf, interval: Duration, agent: Option<Agent>) -> Self {
-        Self { interval, agent, repository, consistency: CONSISTENCY }
+        Self { interval, agent, repository, consistency: CONSISTENCY, rolling: ROLLING }
     }
 }
 
@@ -63,6 +73,7 @@ pub(crate) struct Shared<C> {
     pub(crate) options: Options,
     pub(crate) history: History,
     pub(crate) looks: Looks,
+    pub(crate) heard: Heard,
     /// Counts what was done; whoever waits for another scope looks again.
     pub(crate) progress: watch::Sender<u64>,
 }
@@ -80,6 +91,7 @@ pub async fn converge<C: Cloud + 'static>(
         site,
         history: History::new(&options.repository),
         looks: Looks::default(),
+        heard: Heard::default(),
         progress: watch::Sender::new(0),
         options,
     });
@@ -115,14 +127,20 @@ fn discover<C: Cloud + 'static>(
     commit: &Arc<Commit>,
     found: &mpsc::Sender<Vec<Place>>,
 ) {
-    for region in scope_of(&commit.manifests).regions {
+    let regions = Arc::new(scope_of(&commit.manifests).regions);
+    for region in regions.iter().cloned() {
         let (shared, commit, found) = (shared.clone(), commit.clone(), found.clone());
+        let regions = regions.clone();
         tokio::spawn(async move {
             let since = before(shared.options.interval);
             let seen = shared.looks.since(&*shared.cloud, &commit, &region, since).await;
-            let here = seen.objects.iter().filter(|object| object.region == region);
-            let places: BTreeSet<Place> =
-                here.map(|object| (object.address.scope().to_string(), region.clone())).collect();
+            // Of the other regions those are seen that no manifest names.
+            let told = |name: &str| name != GLOBAL && !regions.contains(name);
+            let place = |object: &Object| {
+                let here = object.region == region || told(&object.region);
+                here.then(|| (object.address.scope().to_string(), object.region.clone()))
+            };
+            let places: BTreeSet<Place> = seen.objects.iter().filter_map(place).collect();
             // When nobody listens any more the service has ended.
             found.send(places.into_iter().collect()).await.ok();
         });

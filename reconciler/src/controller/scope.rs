@@ -3,15 +3,18 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use lyceum_core::address::Address;
 use lyceum_core::cloud::{Class, Cloud, CloudError};
 use lyceum_core::desired::{Inputs, desired};
+use lyceum_core::kind::{Kind, Pointer};
 use lyceum_core::manifest::Manifests;
 use lyceum_core::observed::ObservedState;
-use lyceum_core::plan::{Change, Plan, PlanContext, Policy, StepAction, plan};
+use lyceum_core::plan::{Change, Plan, PlanContext, Policy, ScopePlan, StepAction, plan};
 use lyceum_core::report::{Next, Outcome, Report};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
+use super::refused::Refused;
 use super::{Commit, Shared};
 use crate::applied::{Recorded, in_full, record};
 use crate::execute::{self, Progress, execute};
@@ -29,15 +32,19 @@ pub(crate) async fn run<C: Cloud + 'static>(
     mut end: watch::Receiver<bool>,
 ) {
     let mut since = Instant::now();
+    // When everything is looked at again; before, the nodes alone are.
+    let mut due = since;
     let mut tries: u32 = 0;
+    let mut refused = Refused::default();
     let mut progress = shared.progress.subscribe();
     while !*end.borrow() {
         let commit = commits.borrow_and_update().clone();
         let declared = commit.scopes().find(|(name, _)| *name == scope);
         let region = declared.as_ref().map_or(found_in.as_str(), |(_, region)| region);
-        let task = Task { scope: &scope, region, declared: declared.is_some(), since };
+        let nodes_alone = Instant::now() < due;
+        let task = Task { scope: &scope, region, declared: declared.is_some(), since, nodes_alone };
         let pass = tokio::select! {
-            pass = pass(&shared, &task, &commit, stop(&commits, &end)) => pass,
+            pass = pass(&shared, &task, (&commit, &mut refused), stop(&commits, &end)) => pass,
             // Looking and planning change nothing: they may be left at once.
             // What executes is asked to stop, and `pass` ends by itself.
             () = ended_while_idle(end.clone()) => return,
@@ -47,10 +54,19 @@ pub(crate) async fn run<C: Cloud + 'static>(
         }
         // What this pass did is no news to itself.
         progress.borrow_and_update();
-        tries = if pass.next == Next::Retry { tries.saturating_add(1) } else { 0 };
-        let wait = match pass.next {
-            Next::Retry => backoff(tries),
-            Next::Settled | Next::Stalled => shared.options.interval,
+        let now = Instant::now();
+        due = match pass.next {
+            _ if pass.told_alone => now + shared.options.interval,
+            // The end of a roll-out is the end of what was to be done.
+            _ if nodes_alone => due.min(if pass.rolling { due } else { now }),
+            Next::Retry => {
+                tries = tries.saturating_add(1);
+                now + backoff(tries)
+            }
+            Next::Settled | Next::Stalled => {
+                tries = 0;
+                now + shared.options.interval
+            }
         };
         // A lost answer is waited out whatever else happens.
         let mut newer = false;
@@ -58,16 +74,22 @@ pub(crate) async fn run<C: Cloud + 'static>(
             () = sleep(pass.pause) => {}
             _ = end.wait_for(|end| *end) => return,
         }
+        let wait = due.saturating_duration_since(Instant::now());
+        let wait = if pass.rolling { wait.min(shared.options.rolling) } else { wait };
         tokio::select! {
             () = sleep(wait) => {}
-            _ = commits.changed() => (tries, newer) = (0, true),
-            _ = progress.changed(), if pass.waits => {}
+            _ = commits.changed() => {
+                (tries, newer, due) = (0, true, Instant::now());
+                refused.try_again();
+            }
+            _ = progress.changed(), if pass.waits => due = Instant::now(),
             _ = end.wait_for(|end| *end) => return,
         }
         // Who changed nothing may share the look that somebody else began, or
         // begin on a commit from what was seen just now.
         since = match (pass.quiet, newer) {
             (false, _) => Instant::now(),
+            (true, false) if Instant::now() < due => super::before(shared.options.rolling / 2),
             (true, false) => super::before(shared.options.interval / 2),
             (true, true) => super::before(JUST_NOW.min(shared.options.interval / 2)),
         };
@@ -81,6 +103,8 @@ struct Task<'a> {
     declared: bool,
     /// How old the look may be.
     since: Instant,
+    /// Only what nodes are told is looked at and written.
+    nodes_alone: bool,
 }
 
 struct Pass {
@@ -91,31 +115,30 @@ struct Pass {
     /// Something waits for another scope.
     waits: bool,
     nothing_left: bool,
+    /// A roll-out is under way, and its next wave can be written.
+    rolling: bool,
+    /// All that was done was telling nodes what to be next: nothing else is new.
+    told_alone: bool,
 }
 
 /// Look, plan, execute, record.
 async fn pass<C: Cloud>(
     shared: &Shared<C>,
     task: &Task<'_>,
-    commit: &Commit,
+    (commit, refused): (&Commit, &mut Refused),
     stop: watch::Receiver<bool>,
 ) -> Pass {
     let scope = task.scope;
-    let observed = shared.looks.since(&*shared.cloud, commit, task.region, task.since).await;
-    let mut observed = part(&observed, scope);
     let manifests = part_of_manifests(&commit.manifests, scope);
-    if !scope.starts_with('@') {
-        let agent = shared.options.agent.as_ref();
-        let whose = (&manifests, &shared.site);
-        crate::pointers::read(&*shared.cloud, whose, agent, &mut observed).await;
-    }
+    let observed = seen(shared, task, (commit, &manifests)).await;
     let plan = planned(shared, scope, (commit, &manifests), &observed);
+    let plan = if task.nodes_alone { told_alone(&plan) } else { plan };
     let there = observed.objects.iter().any(|object| object.address.scope() == scope);
     say(scope, &plan);
-    let options = execute::Options { parallel: commit.parallel(), stop: stop.clone() };
-    let report = execute(&plan, &observed, &*shared.cloud, &options, &Log).await;
+    let report = done(shared, (&plan, &observed), (commit, refused), stop.clone()).await;
     if report.outcomes.is_empty() && !*stop.borrow() {
-        if let Some(full) = in_full(&plan, scope, &commit.revision) {
+        let full = in_full(&plan, scope, &commit.revision).filter(|_| !task.nodes_alone);
+        if let Some(full) = full {
             settle(shared, (scope, commit), &observed, &full).await;
         }
     } else if !report.outcomes.is_empty() {
@@ -125,6 +148,12 @@ async fn pass<C: Cloud>(
         tell(scope, commit, &report);
     }
     let lost = report.failures().any(|(_, failure)| failure.class == Class::Ambiguous);
+    let told = |(address, outcome): (&Address, &Outcome)| {
+        address.kind() == Pointer::NAME && *outcome == Outcome::Applied
+    };
+    let told_alone = !report.outcomes.is_empty() && report.outcomes.iter().all(told);
+    let rolling = plan.scopes.get(scope).is_some_and(ScopePlan::is_rolling);
+    let refused = report.failures().any(|(address, _)| address.kind() == Pointer::NAME);
     Pass {
         // What was just applied is looked at once more: that look finds nothing
         // to do, and only then is the revision recorded.
@@ -133,7 +162,63 @@ async fn pass<C: Cloud>(
         quiet: report.outcomes.is_empty(),
         waits: report.outcomes.values().any(|one| matches!(one, Outcome::Waiting { .. })),
         nothing_left: !task.declared && !there,
+        rolling: rolling && !refused,
+        told_alone: rolling && told_alone && !task.nodes_alone,
     }
+}
+
+/// Executes a plan but for what was refused lately; that is failed still.
+async fn done<C: Cloud>(
+    shared: &Shared<C>,
+    (plan, observed): (&Plan, &ObservedState),
+    (commit, refused): (&Commit, &mut Refused),
+    stop: watch::Receiver<bool>,
+) -> Report {
+    let consents = &commit.manifests.consents;
+    let changes: Vec<Change> = plan.changes().cloned().collect();
+    let held = refused.held(&changes, consents, Instant::now());
+    let options = execute::Options {
+        parallel: commit.parallel(),
+        stop,
+        held: held.keys().cloned().collect(),
+    };
+    let mut report = execute(plan, observed, &*shared.cloud, &options, &Log).await;
+    let timing = (shared.options.interval, Instant::now());
+    refused.learn((&changes, &report), consents, timing);
+    report.outcomes.extend(held.into_iter().map(|(address, it)| (address, Outcome::Failed(it))));
+    report
+}
+
+/// What there is of a scope, and what its nodes are told and report.
+async fn seen<C: Cloud>(
+    shared: &Shared<C>,
+    task: &Task<'_>,
+    (commit, manifests): (&Commit, &Manifests),
+) -> ObservedState {
+    let Task { scope, region, since, .. } = *task;
+    let observed = match task.nodes_alone {
+        true => shared.looks.stored(&*shared.cloud, commit, region, since).await,
+        false => shared.looks.since(&*shared.cloud, commit, region, since).await,
+    };
+    let mut observed = part(&observed, scope);
+    if !scope.starts_with('@') {
+        let agent = shared.options.agent.as_ref();
+        let whose = (manifests, &shared.site);
+        crate::pointers::read(&*shared.cloud, whose, agent, &mut observed).await;
+        shared.heard.read(&*shared.cloud, manifests, &mut observed).await;
+    }
+    observed
+}
+
+/// The part of a plan that says what nodes are told: the rest was not looked at
+/// just now.
+fn told_alone(plan: &Plan) -> Plan {
+    let scopes = plan.scopes.iter().map(|(name, scope)| {
+        let told = |change: &&Change| change.kind == Pointer::NAME;
+        let changes = scope.changes.iter().filter(told).cloned().collect();
+        (name.clone(), ScopePlan { changes, ..scope.clone() })
+    });
+    Plan { scopes: scopes.collect() }
 }
 
 fn again(report: &Report) -> Next {
@@ -149,11 +234,13 @@ fn planned<C>(
     (commit, manifests): (&Commit, &Manifests),
     observed: &ObservedState,
 ) -> Plan {
-    let inputs = Inputs::new(manifests, shared.options.agent.as_ref(), observed);
+    let now = now();
+    let agent = shared.options.agent.as_ref();
+    let inputs = Inputs::new(manifests, agent, observed).with_nodes(manifests, observed, now);
     let context = PlanContext {
-        now: now(),
+        now,
         policy: Policy { declares_nothing: commit.manifests.declared_nothing, ..commit.policy() },
-        applied: shared.history.desired(observed, manifests, &shared.site),
+        applied: shared.history.desired(observed, (manifests, agent), &shared.site),
         only: Some([scope.to_string()].into()),
     };
     plan(&desired(manifests, &shared.site, &inputs), observed, &context)
@@ -184,7 +271,9 @@ fn part_of_manifests(manifests: &Manifests, scope: &str) -> Manifests {
 fn part(observed: &ObservedState, scope: &str) -> ObservedState {
     let region = scope.starts_with('@');
     let of_it = |name: &str| region || name == scope || name.starts_with('@');
+    let instances = observed.instances.iter();
     ObservedState {
+        instances: instances.filter(|one| of_it(&one.cluster)).cloned().collect(),
         objects: observed
             .objects
             .iter()

@@ -25,6 +25,8 @@ pub struct Options {
     pub parallel: usize,
     /// Turns true when no further step is to begin.
     pub stop: watch::Receiver<bool>,
+    /// Changes that are not begun, so that what comes after them waits.
+    pub held: BTreeSet<Address>,
 }
 
 /// Is told what happens while it happens.
@@ -59,7 +61,7 @@ pub async fn execute(
 ) -> Report {
     let changes: Vec<&Change> = plan.changes().collect();
     let steps = steps(&changes);
-    let mut run = Run::new(&changes, &steps, observed);
+    let mut run = Run::new(&changes, &steps, (observed, &options.held));
     let mut flying = FuturesUnordered::new();
     loop {
         while flying.len() < options.parallel && !*options.stop.borrow() {
@@ -120,14 +122,19 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn new(changes: &'a [&'a Change], steps: &'a [Step], observed: &'a ObservedState) -> Self {
+    fn new(
+        changes: &'a [&'a Change],
+        steps: &'a [Step],
+        (observed, held): (&'a ObservedState, &BTreeSet<Address>),
+    ) -> Self {
+        let begins = |place: &usize| !held.contains(&changes[steps[*place].change].address);
         Self {
             changes,
             steps,
             surroundings: &observed.surroundings,
             known: answers(observed),
             made: BTreeMap::new(),
-            open: (0..steps.len()).collect(),
+            open: (0..steps.len()).filter(begins).collect(),
             flying: BTreeSet::new(),
             done: BTreeSet::new(),
             outcomes: BTreeMap::new(),

@@ -1,6 +1,7 @@
 //! A plan for a program. The shape is a promise: keys are added, never renamed
 //! or removed.
 
+use lyceum_core::node::rollout::{NodeState, RolloutState};
 use lyceum_core::observed::Gap;
 use lyceum_core::plan::{Action, AttributeChange, Blocked, Change, Reason, ScopePlan};
 use serde::Serialize;
@@ -33,6 +34,9 @@ pub fn reason(reason: &Reason) -> &'static str {
         Reason::Follows(_) => "follows",
         Reason::Undeclared => "undeclared",
         Reason::Duplicate => "duplicate",
+        Reason::RollOut => "roll-out",
+        Reason::InstanceGone => "instance-gone",
+        Reason::NeverReported(_) => "never-reported",
     }
 }
 
@@ -54,6 +58,8 @@ struct Cluster<'a> {
     reported: Vec<ChangeView<'a>>,
     notices: &'a [String],
     suspended: bool,
+    rollouts: &'a [RolloutState],
+    nodes: &'a [NodeState],
 }
 
 #[derive(Serialize)]
@@ -90,6 +96,8 @@ fn of_scope<'a>(name: &'a str, scope: &'a ScopePlan) -> Cluster<'a> {
         reported: scope.reported.iter().map(of_change).collect(),
         notices: &scope.notices,
         suspended: scope.suspended,
+        rollouts: &scope.rollouts,
+        nodes: &scope.nodes,
     }
 }
 

@@ -4,7 +4,7 @@
 use lyceum_core::plan::{Action, AttributeChange, Blocked, Change, ScopePlan};
 
 use super::difference::{clean, differences, shorten};
-use super::{symbol, word};
+use super::{nodes, symbol, word};
 
 /// Longest cause of a gap, in characters: services answer with whole pages.
 const LONGEST_CAUSE: usize = 300;
@@ -60,6 +60,8 @@ pub(crate) fn of_scope(scope: &ScopePlan) -> Vec<Line> {
         lines.push(Line::new(Sign::Plain, 2, shorten(&clean(&gap.cause), LONGEST_CAUSE)));
     }
     scope.reported.iter().for_each(|change| of_reported(change, &mut lines));
+    lines.extend(scope.rollouts.iter().flat_map(nodes::of_rollout));
+    lines.extend(nodes::of_nodes(&scope.nodes));
     for notice in &scope.notices {
         lines.push(Line::new(Sign::Note, 0, format!("* {}", clean(notice))));
     }
@@ -68,7 +70,7 @@ pub(crate) fn of_scope(scope: &ScopePlan) -> Vec<Line> {
 
 /// Nothing is said of the scope.
 pub(crate) fn is_quiet(scope: &ScopePlan) -> bool {
-    scope == &ScopePlan::default()
+    of_scope(scope).is_empty()
 }
 
 /// The sign of an action.

@@ -2,11 +2,12 @@
 
 use std::fmt::Write;
 
+use lyceum_core::node::rollout::{NodeState, Phase, RolloutState};
 use serde::Serialize;
 
-use super::lines::Sign;
+use super::lines::{Line, Sign};
 use super::text::short;
-use super::{Paint, json};
+use super::{Paint, json, nodes};
 
 /// How all clusters are.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -46,6 +47,10 @@ pub struct ClusterStatus {
     pub workers_min: Option<i32>,
     /// Most workers.
     pub workers_max: Option<i32>,
+    /// How the roll-out to each group of nodes stands.
+    pub rollouts: Vec<RolloutState>,
+    /// How its nodes are.
+    pub nodes: Vec<NodeState>,
 }
 
 /// As one JSON document.
@@ -69,7 +74,27 @@ pub fn as_text(status: &Status, paint: Paint) -> String {
         push(&mut text, &paint.sign(sign, line.trim_end()));
     }
     push(&mut text, &format!("revision {}", short(&status.revision)));
+    for cluster in &status.clusters {
+        of_nodes(cluster, paint, &mut text);
+    }
     text
+}
+
+/// A cluster's nodes, what is wrong with them, and where a roll-out stands.
+fn of_nodes(cluster: &ClusterStatus, paint: Paint, text: &mut String) {
+    let lines = nodes::table(&cluster.nodes).into_iter();
+    let lines = lines.chain(nodes::of_nodes(&cluster.nodes));
+    let lines: Vec<Line> =
+        lines.chain(cluster.rollouts.iter().flat_map(nodes::of_rollout)).collect();
+    if lines.is_empty() {
+        return;
+    }
+    push(text, "");
+    push(text, &paint.sign(Sign::Title, &format!("nodes of {}", cluster.name)));
+    for line in lines {
+        let indented = format!("{}{}", "  ".repeat(line.depth + 1), line.text);
+        push(text, &paint.sign(line.sign, &indented));
+    }
 }
 
 fn row(cluster: &ClusterStatus) -> [String; 7] {
@@ -99,6 +124,12 @@ fn state(cluster: &ClusterStatus) -> String {
     count(cluster.changes, "to change");
     count(cluster.blocked, "blocked");
     count(cluster.gaps, "unknown");
+    let phases = || cluster.rollouts.iter().map(|rollout| rollout.phase);
+    if phases().any(|phase| phase == Phase::Stopped) {
+        parts.push("roll-out stopped".into());
+    } else if phases().any(|phase| phase != Phase::Settled) {
+        parts.push("rolling out".into());
+    }
     match (parts.is_empty(), cluster.declared) {
         (true, true) => "as declared".into(),
         (true, false) => "not declared".into(),

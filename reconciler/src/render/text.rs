@@ -23,12 +23,13 @@ pub fn plan(view: &View<'_>, paint: Paint) -> String {
 }
 
 /// What an execution leaves: what is held back or unknown, with what to do
-/// about it. Empty when there is nothing.
+/// about it, and roll-outs that are not through. Empty when there is nothing.
 pub fn remaining(plan: &Plan, paint: Paint) -> String {
     let scopes = plan.scopes.iter().map(|(name, scope)| {
         let scope = ScopePlan {
             blocked: scope.blocked.clone(),
             gaps: scope.gaps.clone(),
+            rollouts: scope.rollouts.clone(),
             ..ScopePlan::default()
         };
         (name.clone(), scope)

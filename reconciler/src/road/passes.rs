@@ -48,8 +48,8 @@ impl Passes<'_> {
                 break;
             }
             let report = self.execute(road, &look, &plan).await;
-            for address in hopeless(&report) {
-                open.remove(address);
+            for address in hopeless(&plan, &report) {
+                open.remove(&address);
             }
             outcomes.extend(report.outcomes.clone());
             let again = report.next() == Next::Retry && !*self.stop.borrow();
@@ -69,8 +69,11 @@ impl Passes<'_> {
         let parallel = road.declared.manifests.repository.limits.parallel_changes as usize;
         // The limit is a cluster's; several clusters go at the same time.
         let clusters = plan.scopes.values().filter(|scope| !scope.changes.is_empty()).count();
-        let options =
-            Options { parallel: parallel * clusters.clamp(1, 8), stop: self.stop.clone() };
+        let options = Options {
+            parallel: parallel * clusters.clamp(1, 8),
+            stop: self.stop.clone(),
+            held: BTreeSet::new(),
+        };
         execute(plan, &look.observed, &road.cloud, &options, self.progress).await
     }
 
@@ -83,9 +86,15 @@ impl Passes<'_> {
     }
 }
 
-/// What fails the same way until its input changes.
-fn hopeless(report: &Report) -> impl Iterator<Item = &Address> {
-    report.failures().filter(|(_, failure)| !failure.class.passes()).map(|(address, _)| address)
+/// What fails the same way until its input changes, and what stopped a machine in
+/// vain: that is done once only.
+fn hopeless(plan: &Plan, report: &Report) -> BTreeSet<Address> {
+    let stopped: BTreeSet<&Address> =
+        plan.changes().filter(|change| change.disrupts()).map(|change| &change.address).collect();
+    let failures = report
+        .failures()
+        .filter(|(address, failure)| !failure.class.passes() || stopped.contains(address));
+    failures.map(|(address, _)| address.clone()).collect()
 }
 
 /// What was not done and is no longer to be done was done after all: its

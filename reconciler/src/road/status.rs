@@ -36,7 +36,10 @@ fn of_scope(name: &str, declared: &DeclaredManifests, look: &Look) -> ClusterSta
         suspended: scope.suspended,
         declared: look.desired.scopes.contains_key(name),
         applied: recorded(&look.observed, name).map(|full| full.revision),
-        current: scope.changes.is_empty() && scope.blocked.is_empty() && scope.gaps.is_empty(),
+        current: scope.changes.is_empty()
+            && scope.blocked.is_empty()
+            && scope.gaps.is_empty()
+            && scope.is_rolled_out(),
         changes: scope.changes.len(),
         drift: scope.changes.iter().filter(|change| drifted(change)).count() + scope.reported.len(),
         blocked: scope.blocked.len(),
@@ -44,6 +47,8 @@ fn of_scope(name: &str, declared: &DeclaredManifests, look: &Look) -> ClusterSta
         hub: hub(name, declared, &look.observed),
         workers_min: min,
         workers_max: max,
+        rollouts: scope.rollouts.clone(),
+        nodes: scope.nodes.clone(),
     }
 }
 

@@ -39,9 +39,32 @@ pub fn example(clusters: &[(&str, &str)]) -> Snapshot {
 ///
 /// # Panics
 /// When it is not valid: a mistake of the test's.
-#[allow(clippy::panic)] // a test's input that is wrong must stop the test
 pub fn manifests(clusters: &[(&str, &str)]) -> Manifests {
-    match load(&example(clusters)) {
+    loaded(&example(clusters))
+}
+
+/// What a repository with the cluster `geo` declares, whose nodes are told this
+/// stamp, all of them.
+///
+/// # Panics
+/// When it is not valid: a mistake of the test's.
+pub fn stamped(spec: &str, stamp: u32) -> Manifests {
+    let told = ["jupyterhub", "swarm-worker"].map(|role| format!("{role}: {{stamp: {stamp}}}"));
+    let spec = format!("{spec}\n  attributes: {{{}}}", told.join(", "));
+    let mut files = example(&[("geo", &spec)]);
+    let takes =
+        "spec:\n  attributes:\n    stamp: {type: integer, description: a stamp, default: 0}\n";
+    for (path, text) in &mut files.files {
+        if path.starts_with("cookbooks/") {
+            *text = String::from_utf8_lossy(text).replace("spec:\n", takes).into_bytes();
+        }
+    }
+    loaded(&files)
+}
+
+#[allow(clippy::panic)] // a test's input that is wrong must stop the test
+fn loaded(files: &Snapshot) -> Manifests {
+    match load(files) {
         Ok(manifests) => manifests,
         Err(invalid) => {
             let lines: Vec<_> = invalid.diagnostics.iter().map(ToString::to_string).collect();

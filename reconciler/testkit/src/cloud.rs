@@ -8,11 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use lyceum_core::address::{Address, refs_in_value};
-use lyceum_core::cloud::{Class, Cloud, CloudError, Outputs, Scope};
+use lyceum_core::cloud::{Class, Cloud, CloudError, Outputs, STORED, Scope};
 use lyceum_core::desired::{Resource, etag};
-use lyceum_core::kind::{Body, Pointer};
+use lyceum_core::kind::{Body, NodeReport, Pointer, Said};
 use lyceum_core::node::pointer;
-use lyceum_core::observed::{Image, Object, ObservedState, Surroundings};
+use lyceum_core::node::report::NodeReport as Report;
+use lyceum_core::observed::{Image, Life, LiveInstance, Object, ObservedState, Surroundings};
 use lyceum_core::site::{Site, TAG_CREATED, TAG_OWNER, TAG_SOURCE};
 use serde_json::Value;
 
@@ -49,6 +50,22 @@ struct State {
     pointers: BTreeMap<String, Vec<pointer::Pointer>>,
     /// Private halves, by the name of the public one.
     keys: BTreeMap<String, [u8; 32]>,
+    /// Instances by id.
+    instances: BTreeMap<String, LiveInstance>,
+    /// Seconds since 1970 when what is stored now is stored.
+    clock: i64,
+    looks: Looks,
+}
+
+/// How often somebody looked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Looks {
+    /// At everything.
+    pub whole: usize,
+    /// At what is stored alone.
+    pub stored: usize,
+    /// At one object.
+    pub read: usize,
 }
 
 /// A failure to come.
@@ -134,6 +151,68 @@ impl FakeCloud {
         self.lock().contents.get(key).cloned()
     }
 
+    /// Sets the clock, in seconds since 1970.
+    pub fn set_clock(&self, now: i64) {
+        self.lock().clock = now;
+    }
+
+    /// How often somebody looked so far.
+    pub fn looks(&self) -> Looks {
+        self.lock().looks
+    }
+
+    /// Launches an instance of a cluster's group; its id.
+    pub fn launch(&self, cluster: &str, group: &str, region: &str) -> String {
+        self.lock().launch(cluster, group, region)
+    }
+
+    /// Every instance by id, those that are gone among them.
+    pub fn instances(&self) -> BTreeMap<String, LiveInstance> {
+        self.lock().instances.clone()
+    }
+
+    /// Changes an instance behind everybody's back; false when there is none.
+    pub fn change_instance(&self, id: &str, change: impl FnOnce(&mut LiveInstance)) -> bool {
+        self.lock().instances.get_mut(id).map(change).is_some()
+    }
+
+    /// Makes an instance known under another id, such as that of the hub's.
+    pub fn rename_instance(&self, id: &str, to: &str) {
+        let mut state = self.lock();
+        if let Some(instance) = state.instances.remove(id) {
+            let instance = LiveInstance { id: to.into(), ..instance };
+            state.instances.insert(to.into(), instance);
+        }
+    }
+
+    /// Stores what an instance reports, as its agent would.
+    pub fn report(&self, id: &str, report: &Report) {
+        self.report_text(id, Said::Report(Box::new(report.clone())));
+    }
+
+    /// Stores what an instance says, whatever it is.
+    pub fn report_text(&self, id: &str, said: Said) {
+        let mut state = self.lock();
+        let Some(instance) = state.instances.get(id).cloned() else { return };
+        let address = Address::new(&instance.cluster, "node-report", id);
+        let name = format!("{}nodes/{id}.json", Site::object_prefix(&instance.cluster));
+        let body = NodeReport {
+            bucket: self.site.bucket(&instance.region),
+            key: name.clone(),
+            size: 1,
+            said: Some(Arc::new(said)),
+        };
+        state.made += 1;
+        let outputs = Outputs::from([
+            ("etag".into(), format!("etag-{}", state.made)),
+            ("modified".into(), state.clock.to_string()),
+        ]);
+        let tags = self.site.identity(&address);
+        let region = instance.region;
+        let object = Object { address, region, id: name, outputs, tags, body: body.into() };
+        state.objects.insert(key(&object), object);
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -146,14 +225,33 @@ impl FakeCloud {
 
 impl Cloud for FakeCloud {
     async fn observe(&self, scope: &Scope) -> ObservedState {
-        let state = self.lock();
-        let ours = state.objects.values().filter(|object| self.ours(object));
-        let objects = ours.map(as_listed).collect();
-        ObservedState { objects, gaps: Vec::new(), surroundings: surroundings(scope) }
+        let mut state = self.lock();
+        state.looks.whole += 1;
+        // Where no region is named, all are looked at.
+        let (all, global) = (scope.regions.is_empty(), "global");
+        let looked_at = |region: &str| all || region == global || scope.regions.contains(region);
+        let seen = |object: &&Object| self.ours(object) && looked_at(&object.region);
+        let objects = state.objects.values().filter(seen).map(as_listed).collect();
+        let instances = state.instances.values().cloned().collect();
+        ObservedState { objects, instances, gaps: Vec::new(), surroundings: surroundings(scope) }
+    }
+
+    async fn observe_stored(&self, scope: &Scope, mut before: ObservedState) -> ObservedState {
+        let mut state = self.lock();
+        state.looks.stored += 1;
+        let stored = |object: &&Object| STORED.contains(&object.address.kind());
+        for region in &scope.regions {
+            let ours = state.objects.values().filter(|object| self.ours(object)).filter(stored);
+            let here = ours.filter(|object| object.region == *region);
+            before.renew(region, STORED, (here.map(as_listed).collect(), Vec::new()));
+        }
+        before
     }
 
     async fn read(&self, object: &Object) -> Result<Option<Object>, CloudError> {
-        Ok(self.lock().objects.get(&key(object)).cloned())
+        let mut state = self.lock();
+        state.looks.read += 1;
+        Ok(state.objects.get(&key(object)).cloned())
     }
 
     async fn create(&self, resource: &Resource) -> Result<Outputs, CloudError> {
@@ -305,13 +403,43 @@ impl State {
                 let written = self.pointers.get(&pointer.key).and_then(|all| all.last());
                 let sequence = written.map(|last| last.sequence.to_string());
                 outputs.extend(sequence.map(|number| ("sequence".to_string(), number)));
+                outputs.insert("modified".into(), self.clock.to_string());
             }
             _ => {}
         }
         outputs
     }
 
+    /// As a group does it: another one comes in its place.
+    fn end_worker(&mut self, id: &str) {
+        let Some(worker) = self.instances.get_mut(id) else { return };
+        worker.life = Life::Gone;
+        let worker = worker.clone();
+        self.launch(&worker.cluster, &worker.group, &worker.region);
+    }
+
+    fn launch(&mut self, cluster: &str, group: &str, region: &str) -> String {
+        self.made += 1;
+        let id = format!("i-{:06}", self.made);
+        let instance = LiveInstance {
+            id: id.clone(),
+            cluster: cluster.into(),
+            group: group.into(),
+            region: region.into(),
+            launched: self.clock,
+            life: Life::Up,
+            scaling_group: (group == "workers").then(|| format!("{cluster}-workers")),
+            protected: false,
+        };
+        self.instances.insert(id.clone(), instance);
+        id
+    }
+
     fn delete(&mut self, object: &Object) -> Result<(), CloudError> {
+        if object.address.kind() == "worker" {
+            self.end_worker(&object.id);
+            return Ok(());
+        }
         let refers = |other: &&Object| key(other) != key(object) && refers(other, object);
         if let Some(user) = self.objects.values().find(refers) {
             let message = format!("{} is used by {}", object.id, user.address);
@@ -348,7 +476,11 @@ fn as_listed(object: &Object) -> Object {
         let (bucket, key) = (pointer.bucket.clone(), pointer.key.clone());
         listed.body = Pointer { bucket, key, ..Pointer::default() }.into();
         let etag = etag(pointer).unwrap_or_else(|| "unreadable".into());
-        listed.outputs = Outputs::from([("etag".into(), etag)]);
+        let modified = object.outputs.get("modified").cloned().unwrap_or_default();
+        listed.outputs = Outputs::from([("etag".into(), etag), ("modified".into(), modified)]);
+    }
+    if let Body::NodeReport(report) = &mut listed.body {
+        report.said = None;
     }
     listed
 }

@@ -27,7 +27,10 @@ pub fn look(
 ) -> (ObservedState, Plan) {
     let mut observed = now(cloud.observe(&scope(manifests)));
     read_pointers(cloud, manifests, site, &mut observed);
-    let desired = desired(manifests, site, &Inputs::new(manifests, None, &observed));
+    read_reports(cloud, &mut observed);
+    let inputs = Inputs::new(manifests, None, &observed);
+    let inputs = inputs.with_nodes(manifests, &observed, context.now);
+    let desired = desired(manifests, site, &inputs);
     let plan = plan(&desired, &observed, context);
     (observed, plan)
 }
@@ -42,6 +45,16 @@ pub fn read_pointers(
     let inputs = Inputs::new(manifests, None, observed);
     for open in recognise(&pointers(manifests, site, &inputs), observed) {
         if let Ok(Some(whole)) = now(cloud.read(&open)) {
+            observed.put(whole);
+        }
+    }
+}
+
+/// Fills in what the nodes report.
+pub fn read_reports(cloud: &FakeCloud, observed: &mut ObservedState) {
+    let reports = observed.objects.iter().filter(|it| it.address.kind() == "node-report");
+    for report in reports.cloned().collect::<Vec<_>>() {
+        if let Ok(Some(whole)) = now(cloud.read(&report)) {
             observed.put(whole);
         }
     }

@@ -5,11 +5,13 @@ mod builders;
 mod cloud;
 mod drive;
 mod host;
+mod roles;
 
-pub use builders::{example, manifests, site};
-pub use cloud::{FakeCloud, Fault, When};
-pub use drive::{carry_out, look, now, read_pointers, settle};
+pub use builders::{example, manifests, site, stamped};
+pub use cloud::{FakeCloud, Fault, Looks, When};
+pub use drive::{carry_out, look, now, read_pointers, read_reports, settle};
 pub use host::{
     Behaviour, FakeDocker, FakeFile, FakeHost, FakeMount, FakePackage, FakeSwarm, FakeUnit,
     Machine, Strike, Watching,
 };
+pub use roles::{bundle, converged, facts, planned, role, target};

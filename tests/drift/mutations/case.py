@@ -20,10 +20,11 @@ class Case:
     """One thing that somebody does to the account behind the program's back.
 
     `path` is the attribute that it concerns, `tags`, or `WHOLE` for an object
-    that is taken away. `along` are the addresses that drift with it; what only
+    that is taken away. `along` are the addresses that drift with it, perhaps with
+    `*` in them; what only
     follows another change need not be named. `blocks` is an attribute of the same
     object whose change waits for consent meanwhile. `undo` puts back what the program
-    must not. A case that nobody can put back comes `last`.
+    must not, after it has done what it must. A case that nobody can put back comes `last`.
     """
 
     address: str
@@ -51,6 +52,6 @@ class Case:
 WHOLE = "(whole)"
 
 
-def gone(address, did, mutate, along=()):
+def gone(address, did, mutate, along=(), last=False):
     """An object that is taken away and comes back."""
-    return Case(address, WHOLE, did, mutate, action="create", along=along)
+    return Case(address, WHOLE, did, mutate, action="create", along=along, last=last)

@@ -73,8 +73,8 @@ def metadata(**changes):
     return lambda content: content["MetadataOptions"].update(changes)
 
 
-def device(content):
-    content["BlockDeviceMappings"][0]["DeviceName"] = "/dev/sda1"
+def device(name):
+    return lambda content: content["BlockDeviceMappings"][0].update(DeviceName=name)
 
 
 def workers_groups(account):
@@ -177,17 +177,21 @@ CASES = [
     unlabel(VOLUME, "lyceum:protect"),
     gone(VOLUME, "deleted", delete_volume, along=(HUB,)),
     Case(TEMPLATE, "os", "a version of somebody's without our description", version(TEMPLATE, setting(), "")),
+    # Of what system the image is nobody knows: it is initial, and stays.
     Case(
         TEMPLATE,
-        "image",
+        "os",
         "a version of somebody's with another image",
         version(TEMPLATE, setting(ImageId=OTHER_IMAGE), "mine"),
+        undo=image_of_the_hub,
     ),
     Case(
         TEMPLATE,
         "root_device",
-        "a version of somebody's with another root device",
-        version(TEMPLATE, device, "mine"),
+        "another root device",
+        version(TEMPLATE, device("/dev/sda1")),
+        expect=IGNORED,
+        undo=version(TEMPLATE, device("/dev/xvda")),
     ),
     template("instance_type", "a larger type", setting(InstanceType="t3.xlarge")),
     template("profile", "another profile", setting(IamInstanceProfile={"Name": "lyceum-geo-101-workers"})),

@@ -1,6 +1,7 @@
 """A cluster whose manifest says `drift: report`."""
 
 from .case import REPORTED, Case
+from .workers import update
 
 VPC = "stats-200/vpc/main"
 GROUP = "stats-200/scaling-group/workers"
@@ -11,9 +12,7 @@ def dns_support(on):
 
 
 def largest(count):
-    return lambda account: account.autoscaling.update_auto_scaling_group(
-        AutoScalingGroupName="lyceum-stats-200-workers", MaxSize=count
-    )
+    return update("lyceum-stats-200-workers", MaxSize=count)
 
 
 CASES = [

@@ -172,4 +172,5 @@ CASES = [
     ),
     gone(RECORD, "deleted", delete_record("A")),
     gone(RECORD, "deleted with its marker", delete_record("A", "TXT")),
+    gone(RECORD, "its marker deleted", delete_record("TXT")),
 ]

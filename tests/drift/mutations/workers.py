@@ -7,23 +7,36 @@ NAME = "lyceum-geo-101-workers"
 START = "lyceum-geo-101-monday-lab-start"
 
 
-def described(account):
-    return account.autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[NAME])["AutoScalingGroups"][0]
+def described(account, name=NAME):
+    return account.autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[name])["AutoScalingGroups"][0]
 
 
-def update(**changes):
-    return lambda account: account.autoscaling.update_auto_scaling_group(AutoScalingGroupName=NAME, **changes)
+def update(name=NAME, **changes):
+    """Some of a group's settings. What is left out stays on AWS; the emulator
+    would take the group's template away."""
+
+    def mutate(account):
+        kept = policy(account, name)
+        account.autoscaling.update_auto_scaling_group(AutoScalingGroupName=name, MixedInstancesPolicy=kept, **changes)
+
+    return mutate
+
+
+def policy(account, name=NAME):
+    """A group's policy, as it may be written again: the template is named by id
+    or by name, not by both."""
+    kept = described(account, name)["MixedInstancesPolicy"]
+    del kept["LaunchTemplate"]["LaunchTemplateSpecification"]["LaunchTemplateName"]
+    return kept
 
 
 def mixed(change):
     """The group's policy with one thing changed."""
 
     def mutate(account):
-        policy = described(account)["MixedInstancesPolicy"]
-        # The template is named by id or by name, not by both.
-        del policy["LaunchTemplate"]["LaunchTemplateSpecification"]["LaunchTemplateName"]
-        change(account, policy)
-        account.autoscaling.update_auto_scaling_group(AutoScalingGroupName=NAME, MixedInstancesPolicy=policy)
+        changed = policy(account)
+        change(account, changed)
+        account.autoscaling.update_auto_scaling_group(AutoScalingGroupName=NAME, MixedInstancesPolicy=changed)
 
     return mutate
 
@@ -96,9 +109,7 @@ def capacity(count):
 
 
 def one_subnet(account):
-    account.autoscaling.update_auto_scaling_group(
-        AutoScalingGroupName=NAME, VPCZoneIdentifier=account.id("geo-101/subnet/a")
-    )
+    update(VPCZoneIdentifier=account.id("geo-101/subnet/a"))(account)
 
 
 def group(path, did, mutate, **more):

@@ -39,32 +39,25 @@ pub struct Row {
 #[derive(Debug)]
 pub struct Table {
     deed: Deed,
+    title: &'static str,
     rows: Vec<Row>,
 }
 
 impl Table {
     /// Without rows yet.
-    pub fn new(deed: Deed) -> Self {
-        Self { deed, rows: Vec::new() }
+    pub fn new(deed: Deed, title: &'static str) -> Self {
+        Self { deed, title, rows: Vec::new() }
     }
 
     /// Adds a row.
     pub fn add(&mut self, row: Row) {
         self.rows.push(row);
     }
-
-    fn title(&self) -> &'static str {
-        match self.deed {
-            Deed::Apply => "apply from nothing",
-            Deed::Plan => "plan, nothing to change",
-            Deed::Destroy => "destroy",
-        }
-    }
 }
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}", self.title())?;
+        writeln!(f, "{}", self.title)?;
         writeln!(f, "{}", line(&COLUMNS.iter().map(|column| column.0.into()).collect::<Vec<_>>()))?;
         for row in &self.rows {
             writeln!(f, "{}", line(&cells(row, recorded(self.deed, row.clusters))))?;
@@ -107,7 +100,7 @@ mod tests {
 
     #[test]
     fn a_line_stands_beside_what_was_recorded() {
-        let mut table = Table::new(Deed::Plan);
+        let mut table = Table::new(Deed::Plan, "plan");
         let wall = Duration::from_millis(730);
         let cost = Cost { wall, cpu: Duration::from_millis(120), peak: 20 << 20 };
         let row = Row { clusters: 1, cost, emulator: Duration::from_millis(300), calls: 50 };

@@ -8,18 +8,22 @@
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
-use system_tests::drift::{Choice, coverage, failures, run, table};
+use system_tests::drift::{Choice, Verdict, coverage, failures, run, table};
 
 fn main() -> Result<ExitCode> {
     let choice = choice(std::env::args().skip(1))?;
     let coverage = coverage()?;
-    let verdicts = run(&choice)?;
-    verdicts.iter().for_each(|verdict| println!("{verdict}"));
+    let verdicts = run(&choice, &tell)?;
     let failed = [coverage.faults.clone(), failures(&verdicts)].concat();
     failed.iter().for_each(|line| eprintln!("{line}\n"));
     print!("{}", table(&verdicts, &coverage));
     let well = failed.is_empty() && !verdicts.is_empty();
     Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// On standard error, as it goes: the table alone is the result.
+fn tell(verdict: &Verdict) {
+    eprintln!("{verdict}");
 }
 
 fn choice(mut arguments: impl Iterator<Item = String>) -> Result<Choice> {

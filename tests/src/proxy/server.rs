@@ -145,9 +145,7 @@ impl Proxy {
     pub fn forget(&self) {
         self.clear_rules();
         self.forget_attempts();
-        *held(&self.state.tokens) = Tokens::default();
-        *held(&self.state.hidden) = Hidden::default();
-        *held(&self.state.pages) = Pages::default();
+        self.state.forget();
     }
 
     /// The actions the emulator does not implement and somebody called.
@@ -215,8 +213,17 @@ async fn accept(
 }
 
 impl State {
+    /// Forgets what was lent: tokens, what is hidden, pages.
+    fn forget(&self) {
+        *held(&self.tokens) = Tokens::default();
+        *held(&self.hidden) = Hidden::default();
+        *held(&self.pages) = Pages::default();
+    }
+
     async fn serve(&self, parts: Parts, body: Bytes) -> Answer {
         if parts.uri.path().starts_with("/moto-api") {
+            // Whoever empties the emulator through here empties this too.
+            self.forget();
             return self.upstream.forward(&parts, body).await.map_err(|_| Closed);
         }
         let call = Call::new(&parts, body);

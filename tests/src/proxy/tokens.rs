@@ -36,6 +36,10 @@ impl Tokens {
         if kept.parameters == parameters(call) {
             return Some(kept.answer.clone());
         }
+        if call.service == "servicediscovery" {
+            // Another request altogether: what exists by its name is refused.
+            return None;
+        }
         let message = "Arguments on this idempotent request are inconsistent with arguments used \
                        in previous request(s).";
         Some(Refusal::new("IdempotentParameterMismatch", message).answer(call))
@@ -71,13 +75,19 @@ impl Tokens {
 fn key(call: &Call) -> Option<(String, String, String)> {
     let token = match call.protocol {
         Protocol::Ec2 if call.mutating() => call.param("ClientToken").to_string(),
-        Protocol::RestJson if call.operation == "CreateAccessPoint" => {
-            let body: serde_json::Value = serde_json::from_slice(&call.body).ok()?;
-            body["ClientToken"].as_str()?.to_string()
+        Protocol::RestJson if call.operation == "CreateAccessPoint" => field(call, "ClientToken")?,
+        Protocol::Json if call.service == "servicediscovery" && call.mutating() => {
+            field(call, "CreatorRequestId")?
         }
         _ => return None,
     };
     (!token.is_empty()).then(|| (call.region.clone(), call.operation.clone(), token))
+}
+
+/// A text of the call's JSON body.
+fn field(call: &Call, name: &str) -> Option<String> {
+    let body: serde_json::Value = serde_json::from_slice(&call.body).ok()?;
+    Some(body[name].as_str()?.to_string())
 }
 
 fn parameters(call: &Call) -> String {

@@ -64,6 +64,11 @@ impl World {
         self.emulator.url()
     }
 
+    /// See [`Emulator::find_tags_by_id`].
+    pub fn find_tags_by_id(&self, on: bool) -> Result<()> {
+        self.emulator.find_tags_by_id(on)
+    }
+
     /// The emulator's process id.
     pub fn emulator(&self) -> u32 {
         self.emulator.id()

@@ -3,6 +3,8 @@
 // The whole crate is a test; clippy only sees that of the test functions.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod cookbooks;
+mod deploy;
 mod drift;
 mod dying;
 mod fidelity;
@@ -10,6 +12,7 @@ mod isolation;
 mod permissions;
 mod protection;
 mod proxy;
+mod rollout;
 mod rooms;
 mod secrets;
 mod serve;

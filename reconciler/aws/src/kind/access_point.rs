@@ -4,7 +4,7 @@ use aws_sdk_efs::types::{
     AccessPointDescription, CreationInfo, LifeCycleState, RootDirectory, Tag,
 };
 use lyceum_core::address::Address;
-use lyceum_core::cloud::{CloudError, Outputs};
+use lyceum_core::cloud::{Class, CloudError, Outputs};
 use lyceum_core::desired::Resource;
 use lyceum_core::kind::AccessPoint;
 use lyceum_core::observed::Object;
@@ -13,8 +13,10 @@ use crate::calls::{Call, VISIBLE, made_or_found, until};
 use crate::claim::{Claim, Found, Listing, claim};
 use crate::clients::Clients;
 use crate::error::{found, incomplete};
-use crate::tokens::token;
-use crate::{efs, tags};
+use crate::{efs, tags, tokens};
+
+/// How what was made is looked for.
+const LOOK: &str = "efs:DescribeAccessPoints";
 
 /// Every access point of our owner.
 pub(crate) async fn list(clients: &Clients) -> Result<Listing, CloudError> {
@@ -25,8 +27,8 @@ pub(crate) async fn list(clients: &Clients) -> Result<Listing, CloudError> {
     Ok(listing)
 }
 
-/// Makes an access point. Without an answer, what is there under our address is
-/// taken.
+/// Makes an access point. Where its token is used up, what that made is taken, or
+/// another life's token where it is gone.
 pub(crate) async fn create(
     clients: &Clients,
     resource: &Resource,
@@ -34,18 +36,26 @@ pub(crate) async fn create(
 ) -> Result<Outputs, CloudError> {
     let tags = efs::build(&tags::at_creation(resource))?;
     let directory = directory(want)?;
-    let token = token(&clients.site.source, resource, 0);
-    let made = clients
-        .calls
-        .send(Call::once("efs", "CreateAccessPoint"), || {
-            let request = clients.efs.create_access_point().file_system_id(&want.file_system);
-            let request = request.client_token(&token).root_directory(directory.clone());
-            request.set_tags(Some(tags.clone())).send()
-        })
-        .await
-        .map(|made| made.access_point_id.unwrap_or_default());
-    let id = made_or_found(made, ours(clients, &resource.address, want)).await?;
-    let arn = until("efs:DescribeAccessPoints", VISIBLE, || available(clients, &id)).await?;
+    let find = || ours(clients, &resource.address, want);
+    let id = tokens::spend(&clients.site, resource, async |token| {
+        let made = clients
+            .calls
+            .send(Call::once("efs", "CreateAccessPoint"), || {
+                let request = clients.efs.create_access_point().file_system_id(&want.file_system);
+                let request = request.client_token(&token).root_directory(directory.clone());
+                request.set_tags(Some(tags.clone())).send()
+            })
+            .await
+            .map(|made| made.access_point_id.unwrap_or_default());
+        match made {
+            Err(error) if error.class == Class::Exists => {
+                tokens::left_behind(LOOK, find).await
+            }
+            other => made_or_found(other, find()).await.map(Some),
+        }
+    })
+    .await?;
+    let arn = until(LOOK, VISIBLE, || available(clients, &id)).await?;
     Ok(Outputs::from([("id".into(), id), ("arn".into(), arn)]))
 }
 

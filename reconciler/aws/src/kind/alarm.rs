@@ -49,22 +49,34 @@ pub(crate) async fn list(clients: &Clients) -> Result<Listing, CloudError> {
         }
     }
     for (alarm, tags) in each(unmarked, |alarm| with_tags(clients, alarm)).await {
+        let name = alarm.alarm_name().unwrap_or_default().to_string();
         match found(tags) {
             Ok(Some(tags)) => {
                 listing.claim(&clients.site, &clients.region, Found { tags, ..read(alarm) });
             }
             Ok(None) => {}
-            // Whose it is cannot be known: no cluster's alarms are, but those
-            // that were read are still there.
-            Err(error) => listing.gaps.push(Gap {
-                region: clients.region.clone(),
-                kind: "alarm".into(),
-                scope: String::new(),
-                cause: error.to_string(),
-            }),
+            Err(error) => listing.gaps.extend(unread(clients, &name, &error)),
         }
     }
     Ok(listing)
+}
+
+/// What an alarm hides whose owner cannot be read: the alarms of the clusters that
+/// its name, `<owner>-<cluster>-<what>`, may begin with.
+fn unread(clients: &Clients, name: &str, error: &CloudError) -> Vec<Gap> {
+    let rest = name.strip_prefix(&format!("{}-", clients.site.owner)).unwrap_or_default();
+    let gap = |cluster: &str| Gap {
+        region: clients.region.clone(),
+        kind: "alarm".into(),
+        scope: cluster.into(),
+        cause: format!("{name}: {error}"),
+    };
+    beginnings(rest).map(gap).collect()
+}
+
+/// `geo` and `geo-101` of `geo-101-hub`: what stands before a dash.
+fn beginnings(name: &str) -> impl Iterator<Item = &str> {
+    name.match_indices('-').map(|(dash, _)| &name[..dash])
 }
 
 /// Whose a link says an alarm is: of the owner `lyceum-dev` the names start as
@@ -237,6 +249,13 @@ async fn put(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_alarm_may_be_of_each_cluster_that_its_name_begins_with() {
+        let clusters: Vec<&str> = beginnings("geo-101-hub-cpu").collect();
+        assert_eq!(clusters, ["geo", "geo-101", "geo-101-hub"]);
+        assert_eq!(beginnings("geo").count(), 0);
+    }
 
     #[test]
     fn an_alarm_of_another_owner_is_not_claimed() {

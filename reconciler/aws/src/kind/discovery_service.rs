@@ -13,12 +13,11 @@ use lyceum_core::desired::Resource;
 use lyceum_core::kind::DiscoveryService;
 use lyceum_core::observed::Object;
 
-use crate::calls::{Call, VISIBLE, each, made_or_found, until};
+use crate::calls::{Call, each, made_or_found};
 use crate::claim::{Found, Listing};
 use crate::clients::Clients;
 use crate::error::{found, incomplete};
-use crate::tokens::token;
-use crate::{cloud_map, marker, tags};
+use crate::{cloud_map, marker, tags, tokens};
 
 /// The attribute of an instance that holds its address.
 const ADDRESS: &str = "AWS_INSTANCE_IPV4";
@@ -56,27 +55,30 @@ pub(crate) async fn create(
     want: &DiscoveryService,
 ) -> Result<Outputs, CloudError> {
     let cluster = resource.address.scope();
-    let all = tags::at_creation(resource);
-    let tags = tags::build(&all, |key, value| Tag::builder().key(key).value(value).build())?;
+    // Without the time, see `tokens`; Cloud Map keeps that by itself.
+    let tags = tags::build(&resource.tags, |key, value| Tag::builder().key(key).value(value).build())?;
     let dns = DnsConfig::builder()
         .routing_policy(RoutingPolicy::Multivalue)
         .dns_records(record(want)?)
         .build()
         .map_err(incomplete)?;
-    let token = token(&clients.site.source, resource, 0);
-    let made = clients
-        .calls
-        .send(Call::once("servicediscovery", "CreateService"), || {
-            let request = clients.discovery.create_service().creator_request_id(&token);
-            let request = request.name(&want.name).namespace_id(&want.namespace);
-            let request = request.description(description(clients, cluster, want));
-            request.dns_config(dns.clone()).set_tags(Some(tags.clone())).send()
-        })
-        .await
-        .map(drop);
     let find = || find(clients, cluster, want);
-    made_or_found(made, async { Ok(find().await?.map(drop)) }).await?;
-    let service = until("servicediscovery:ListServices", VISIBLE, find).await?;
+    let service = tokens::spend(&clients.site, resource, async |token| {
+        let made = clients
+            .calls
+            .send(Call::once("servicediscovery", "CreateService"), || {
+                let request = clients.discovery.create_service().creator_request_id(&token);
+                let request = request.name(&want.name).namespace_id(&want.namespace);
+                let request = request.description(description(clients, cluster, want));
+                request.dns_config(dns.clone()).set_tags(Some(tags.clone())).send()
+            })
+            .await
+            .map(|answer| answer.service.and_then(|service| service.create_date));
+        let found = async { Ok(find().await?.map(|found| found.create_date)) };
+        let made = made_or_found(made, found).await?;
+        tokens::alive("servicediscovery:ListServices", made.as_ref(), find).await
+    })
+    .await?;
     let id = service.id.unwrap_or_default();
     write_instances(clients, &id, &instances(clients, &id).await?, &want.instances).await?;
     Ok(Outputs::from([("id".into(), id), ("arn".into(), service.arn.unwrap_or_default())]))

@@ -4,12 +4,13 @@
 //! so that it can be made again; nothing that disrupts a running machine is
 //! done here unless the change asks for it.
 
+mod living;
 mod machine;
 mod reading;
 mod storage;
 
 use aws_sdk_ec2::types::{
-    BlockDeviceMapping, EbsBlockDevice, Filter, HttpTokensState, IamInstanceProfileSpecification,
+    BlockDeviceMapping, EbsBlockDevice, HttpTokensState, IamInstanceProfileSpecification,
     Instance as Described, InstanceMetadataEndpointState, InstanceMetadataOptionsRequest,
     InstanceNetworkInterfaceSpecification, InstanceStateName, LaunchTemplateSpecification,
     ResourceType,
@@ -26,22 +27,22 @@ use crate::clients::Clients;
 use crate::kind::instance_profile;
 use crate::{ec2, tags, tokens};
 
+pub(crate) use living::living;
 pub(crate) use reading::listing;
 
 /// Instances of a page, the most that EC2 gives.
 const PAGE: i32 = 1000;
 
-/// Every instance of our owner that is not gone.
+/// Every instance of our owner, those that are gone among them: EC2 lists these
+/// for about an hour, and they tell how often a group has tried.
 pub(crate) async fn described(clients: &Clients) -> Result<Vec<Described>, CloudError> {
-    let living = ["pending", "running", "stopping", "stopped"].map(String::from).to_vec();
-    let living = Filter::builder().name("instance-state-name").set_values(Some(living)).build();
     let reservations = clients
         .calls
         .pages(
             Call::read("ec2", "DescribeInstances"),
             |token| {
                 let request = clients.ec2.describe_instances().filters(ec2::owned(&clients.site));
-                request.filters(living.clone()).max_results(PAGE).set_next_token(token).send()
+                request.max_results(PAGE).set_next_token(token).send()
             },
             |page| (page.reservations.unwrap_or_default(), page.next_token),
         )

@@ -61,6 +61,7 @@ kinds! {
     file_system::FileSystem,
     instance_profile::InstanceProfile,
     namespace::Namespace,
+    node_report::NodeReport,
     object::StoredObject,
     parameter::Parameter,
     pointer::Pointer,
@@ -79,4 +80,5 @@ kinds! {
     volume::Volume,
     launch_template::LaunchTemplate,
     instance::Instance,
+    worker::Worker,
 }

@@ -10,12 +10,15 @@ use lyceum_core::desired::Resource;
 use lyceum_core::kind::Namespace;
 use lyceum_core::observed::Object;
 
-use crate::calls::{Call, VISIBLE, made_or_found, until};
+use crate::calls::{Call, made_or_found};
 use crate::claim::{Found, Listing};
 use crate::clients::Clients;
 use crate::error::incomplete;
-use crate::tokens::token;
-use crate::{cloud_map, marker, tags};
+use crate::{cloud_map, marker, tags, tokens};
+
+const CREATE: &str = "servicediscovery:CreatePrivateDnsNamespace";
+/// How what was made is looked for.
+const LOOK: &str = "servicediscovery:ListNamespaces";
 
 /// Every namespace of our owner.
 pub(crate) async fn list(clients: &Clients) -> Result<Listing, CloudError> {
@@ -49,25 +52,30 @@ pub(crate) async fn create(
     want: &Namespace,
 ) -> Result<Outputs, CloudError> {
     let cluster = resource.address.scope();
-    let all = tags::at_creation(resource);
-    let tags = tags::build(&all, |key, value| Tag::builder().key(key).value(value).build())?;
-    let token = token(&clients.site.source, resource, 0);
-    let made = clients
-        .calls
-        .send(Call::repeatable("servicediscovery", "CreatePrivateDnsNamespace"), || {
-            let request = clients.discovery.create_private_dns_namespace();
-            let request = request.name(&want.name).vpc(&want.vpc).creator_request_id(&token);
-            let request = request.description(marker::description(&clients.site, cluster));
-            request.set_tags(Some(tags.clone())).send()
-        })
-        .await
-        .map(|answer| answer.operation_id);
+    // Without the time, see `tokens`; Cloud Map keeps that by itself.
+    let tags = tags::build(&resource.tags, |key, value| Tag::builder().key(key).value(value).build())?;
     let find = || find(clients, &want.name, cluster);
-    // What was found has no operation to wait for.
-    let operation = made_or_found(made, async { Ok(find().await?.map(|_| None)) }).await?;
-    const OPERATION: &str = "servicediscovery:CreatePrivateDnsNamespace";
-    cloud_map::finished(clients, OPERATION, operation.as_deref()).await?;
-    until("servicediscovery:ListNamespaces", VISIBLE, find).await
+    tokens::spend(&clients.site, resource, async |token| {
+        let made = clients
+            .calls
+            .send(Call::repeatable("servicediscovery", "CreatePrivateDnsNamespace"), || {
+                let request = clients.discovery.create_private_dns_namespace();
+                let request = request.name(&want.name).vpc(&want.vpc).creator_request_id(&token);
+                let request = request.description(marker::description(&clients.site, cluster));
+                request.set_tags(Some(tags.clone())).send()
+            })
+            .await
+            .map(|answer| answer.operation_id);
+        // What was found has no operation to wait for.
+        let operation = made_or_found(made, async { Ok(find().await?.map(|_| None)) }).await?;
+        let Some(operation) = operation else { return find().await };
+        let begun = cloud_map::begun(clients, CREATE, &operation).await?;
+        match begun {
+            Some(begun) => tokens::alive(LOOK, begun.as_ref(), find).await,
+            None => Ok(None),
+        }
+    })
+    .await
 }
 
 /// Nothing of a namespace changes in place.

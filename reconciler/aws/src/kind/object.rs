@@ -14,6 +14,7 @@ use lyceum_core::cloud::{Class, CloudError, Outputs};
 use lyceum_core::desired::Resource;
 use lyceum_core::kind::StoredObject;
 use lyceum_core::observed::Object;
+use lyceum_core::site::digest_of;
 
 use crate::calls::Call;
 use crate::claim::{Found, Listing};
@@ -32,6 +33,8 @@ pub(crate) struct Stored {
     pub(crate) size: u64,
     /// The ETag, without quotes.
     pub(crate) etag: String,
+    /// Seconds since 1970, UTC, when it was written.
+    pub(crate) modified: i64,
 }
 
 /// Everything under the clusters' prefix, a call for a thousand keys: S3 cannot
@@ -59,6 +62,7 @@ pub(crate) async fn described(clients: &Clients) -> Result<Vec<Stored>, CloudErr
         bucket: bucket.clone(),
         size: object.size().and_then(|size| u64::try_from(size).ok()).unwrap_or(0),
         etag: bare(object.e_tag().unwrap_or_default()),
+        modified: object.last_modified().map_or(0, |time| time.secs()),
         key: object.key.unwrap_or_default(),
     });
     Ok(stored.collect())
@@ -94,20 +98,7 @@ pub(crate) async fn create(
     resource: &Resource,
     want: &StoredObject,
 ) -> Result<Outputs, CloudError> {
-    let checksum = checksum(want.digest())?;
-    let content = match &resource.along.content {
-        Some(content) => Content::Bytes(content.clone()),
-        None => Content::File(file(clients, want).await?),
-    };
-    let put = clients
-        .calls
-        .send(Call::repeatable("s3", "PutObject"), || async {
-            let body = content.stream().await.map_err(SdkError::construction_failure)?;
-            let request = clients.s3.put_object().bucket(&want.bucket).key(&want.key);
-            request.if_none_match("*").checksum_sha256(&checksum).body(body).send().await
-        })
-        .await;
-    match put {
+    match put(clients, resource, want, Some("*")).await {
         // It is there. Any other conflict says only that somebody else writes.
         Err(error) if error.code != "PreconditionFailed" => Err(error),
         _ => {
@@ -135,12 +126,15 @@ impl Content<'_> {
     }
 }
 
-/// Nothing of an object changes in place.
+/// Writes the content once more over what somebody else has put there.
 pub(crate) async fn update(
-    _clients: &Clients,
-    _before: (&Object, &StoredObject),
-    _after: (&Resource, &StoredObject),
+    clients: &Clients,
+    (_before, seen): (&Object, &StoredObject),
+    (after, want): (&Resource, &StoredObject),
 ) -> Result<Outputs, CloudError> {
+    if seen != want {
+        put(clients, after, want, None).await?;
+    }
     Ok(Outputs::new())
 }
 
@@ -154,6 +148,34 @@ pub(crate) async fn delete(
         .calls
         .send(Call::repeatable("s3", "DeleteObject"), || {
             clients.s3.delete_object().bucket(&seen.bucket).key(&seen.key).send()
+        })
+        .await
+        .map(drop)
+}
+
+/// Puts the content, where a version that it must not match is not there.
+async fn put(
+    clients: &Clients,
+    resource: &Resource,
+    want: &StoredObject,
+    not_there: Option<&str>,
+) -> Result<(), CloudError> {
+    let checksum = checksum(want.digest())?;
+    let content = match &resource.along.content {
+        Some(content) if digest_of(content) != want.digest() => {
+            let message = format!("the content has not the SHA-256 {}", want.digest());
+            return Err(CloudError::new(Class::Invalid, "s3:PutObject", message));
+        }
+        Some(content) => Content::Bytes(content.clone()),
+        None => Content::File(file(clients, want).await?),
+    };
+    clients
+        .calls
+        .send(Call::repeatable("s3", "PutObject"), || async {
+            let body = content.stream().await.map_err(SdkError::construction_failure)?;
+            let request = clients.s3.put_object().bucket(&want.bucket).key(&want.key);
+            let request = request.set_if_none_match(not_there.map(str::to_string));
+            request.checksum_sha256(&checksum).body(body).send().await
         })
         .await
         .map(drop)

@@ -35,10 +35,13 @@ const PUT: Call = Call::once("s3", "PutObject");
 /// The pointers among what is stored: where they are and their ETags.
 pub(crate) fn listing(clients: &Clients, stored: &[Stored]) -> Listing {
     let mut listing = Listing::default();
-    for Stored { bucket, key, etag, .. } in stored {
+    for Stored { bucket, key, etag, modified, .. } in stored {
         let Some(address) = address(key) else { continue };
         let body = Pointer { bucket: bucket.clone(), key: key.clone(), ..Pointer::default() };
-        let outputs = Outputs::from([("etag".into(), etag.clone())]);
+        let outputs = Outputs::from([
+            ("etag".into(), etag.clone()),
+            ("modified".into(), modified.to_string()),
+        ]);
         let found = Found { id: key.clone(), tags: Default::default(), outputs, body: body.into() };
         listing.push(address, &clients.region, found);
     }
@@ -53,7 +56,7 @@ pub(crate) async fn read(
 ) -> Result<Option<Object>, CloudError> {
     let Some(present) = present(clients, &seen.bucket, &seen.key).await? else { return Ok(None) };
     let mut whole = object.clone();
-    whole.outputs = present.outputs();
+    whole.outputs.extend(present.outputs());
     let (bucket, key) = (seen.bucket.clone(), seen.key.clone());
     whole.body = match &present.body {
         Some(body) => {

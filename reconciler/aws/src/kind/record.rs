@@ -58,27 +58,39 @@ pub(crate) async fn list(
     scope: &Scope,
 ) -> Result<Listing, CloudError> {
     let few = zones.len() <= OTHER_ZONES;
-    let holds = |zone: &str| scope.domains.iter().any(|domain| within(domain, zone));
-    let read: Vec<String> =
-        zones.iter().filter(|(name, _)| few || holds(name)).map(|(_, id)| id.clone()).collect();
+    let holds = |zone: &str| scope.domains.values().any(|domain| within(domain, zone));
+    let read: Vec<Zone> = zones
+        .iter()
+        .filter(|(name, _)| few || holds(name))
+        .map(|(name, id)| (name.clone(), id.clone()))
+        .collect();
     let mut listing = Listing::default();
-    for (zone, sets) in each(read, |zone| read_zone(clients, zone)).await {
-        // A zone that is gone by now has no records. Whose are in one that
-        // cannot be read nobody knows; those of the others are known.
+    for ((name, id), sets) in each(read, |zone| read_zone(clients, zone)).await {
+        // A zone that is gone by now has no records.
         match found(sets) {
-            Ok(sets) => take(clients, &mut listing, &zone, sets.unwrap_or_default()),
-            Err(error) => listing.gaps.push(Gap {
-                region: REGION.into(),
-                kind: "record".into(),
-                scope: String::new(),
-                cause: format!("{zone}: {error}"),
-            }),
+            Ok(sets) => take(clients, &mut listing, &id, sets.unwrap_or_default()),
+            Err(error) => listing.gaps.extend(unread(scope, &name, &error)),
         }
     }
     Ok(listing)
 }
 
-/// Makes a record with its marker.
+/// What a zone that cannot be read hides: the records of the clusters whose
+/// domains it holds. A record that another cluster has left there is not seen,
+/// and so stays until it is.
+fn unread(scope: &Scope, zone: &str, error: &CloudError) -> Vec<Gap> {
+    tracing::warn!(zone, %error, "the records of the zone cannot be read");
+    let clusters = scope.domains.iter().filter(|(_, domain)| within(domain, zone));
+    let gap = |cluster: &String| Gap {
+        region: REGION.into(),
+        kind: "record".into(),
+        scope: cluster.clone(),
+        cause: format!("{zone}: {error}"),
+    };
+    clusters.map(|(cluster, _)| gap(cluster)).collect()
+}
+
+/// Makes a record with its marker. One that is there and ours is written over.
 pub(crate) async fn create(
     clients: &Clients,
     resource: &Resource,
@@ -142,11 +154,14 @@ fn id(record: &Record) -> String {
     format!("{}/{}/{}", record.zone, record.name, record.record_type)
 }
 
+/// A zone's name and id.
+type Zone = (String, String);
+
 async fn read_zone(
     clients: &Clients,
-    zone: String,
-) -> (String, Result<Vec<ResourceRecordSet>, CloudError>) {
-    let sets = sets(clients, &zone).await;
+    zone: Zone,
+) -> (Zone, Result<Vec<ResourceRecordSet>, CloudError>) {
+    let sets = sets(clients, &zone.1).await;
     (zone, sets)
 }
 
@@ -213,21 +228,26 @@ fn values(set: &ResourceRecordSet) -> BTreeSet<String> {
     set.resource_records().iter().map(|record| record.value.clone()).collect()
 }
 
-/// Whether the marker of this name is ours already.
+/// Whether the record of this name is ours already: its marker says so, or it has
+/// lost its marker and leads where only ours does, to our own addresses.
 async fn ours(
     clients: &Clients,
     address: &Address,
     want: &Record,
 ) -> Result<Option<bool>, CloudError> {
-    let marker = marker_name(&want.name);
-    let mine = Some((clients.site.source.clone(), address.clone()));
     let there = sets(clients, &want.zone).await?;
-    let found = there
-        .iter()
-        .filter(|set| set.r#type == RrType::Txt && plain(&set.name) == marker)
-        .flat_map(values)
-        .any(|value| marker::parse_text(&clients.site, &value) == mine);
-    Ok(found.then_some(true))
+    let of = |name: String, kind: RrType| {
+        let mut sets = there.iter().filter(move |set| set.r#type == kind);
+        sets.find(|set| plain(&set.name) == name).map(values)
+    };
+    let mine = match of(marker_name(&want.name), RrType::Txt) {
+        Some(marker) => {
+            let mine = Some((clients.site.source.clone(), address.clone()));
+            marker.iter().any(|value| marker::parse_text(&clients.site, value) == mine)
+        }
+        None => of(want.name.clone(), RrType::A).is_some_and(|values| values == want.values),
+    };
+    Ok(mine.then_some(true))
 }
 
 async fn upsert(clients: &Clients, address: &Address, want: &Record) -> Result<(), CloudError> {
@@ -310,6 +330,17 @@ mod tests {
         assert!(within("notebooks.example.edu", "example.edu"));
         assert!(within("example.edu", "example.edu"));
         assert!(!within("notexample.edu", "example.edu"));
+    }
+
+    #[test]
+    fn a_zone_that_cannot_be_read_is_a_gap_for_the_clusters_in_it_alone() {
+        let domains = [("geo", "geo.example.edu"), ("bio", "bio.example.org")];
+        let domains = domains.map(|(name, domain)| (name.to_string(), domain.to_string()));
+        let scope = Scope { domains: domains.into(), ..Scope::default() };
+        let denied = CloudError::new(Class::Denied, "route53:ListResourceRecordSets", "no");
+        let gaps = |zone| unread(&scope, zone, &denied).into_iter().map(|gap| gap.scope);
+        assert_eq!(gaps("example.edu").collect::<Vec<_>>(), ["geo"]);
+        assert_eq!(gaps("example.net").count(), 0);
     }
 
     #[test]

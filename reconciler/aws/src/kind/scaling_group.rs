@@ -29,6 +29,17 @@ mod drain;
 /// How long one pass waits for a deleted group to be gone.
 const GONE: Duration = Duration::from_secs(300);
 
+/// An instance as its group sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Member {
+    /// The group's name.
+    pub(crate) group: String,
+    /// It is on its way out of the group.
+    pub(crate) leaving: bool,
+    /// It is protected from scaling in.
+    pub(crate) protected: bool,
+}
+
 /// Every group of our owner that is not on its way out; a call more for the hooks of each.
 pub(crate) async fn list(clients: &Clients) -> Result<Listing, CloudError> {
     let (groups, policies, schedules) =
@@ -51,6 +62,7 @@ pub(crate) async fn list(clients: &Clients) -> Result<Listing, CloudError> {
     for (address, group, hooks) in read_hooks.await {
         match hooks {
             Ok(hooks) => {
+                listing.members.extend(members(&group));
                 let name = group.auto_scaling_group_name();
                 let children = children::of(name, &policies, &schedules);
                 let found = read(&group, Children { hooks, ..children });
@@ -150,6 +162,20 @@ async fn groups(clients: &Clients) -> Result<Vec<AutoScalingGroup>, CloudError> 
 /// A group has a status only while it is being deleted; there is no way back.
 fn going(group: &AutoScalingGroup) -> bool {
     group.status().is_some_and(|status| !status.is_empty())
+}
+
+fn members(group: &AutoScalingGroup) -> impl Iterator<Item = (String, Member)> + '_ {
+    let name = group.auto_scaling_group_name().unwrap_or_default();
+    group.instances().iter().filter_map(move |instance| {
+        let state = instance.lifecycle_state().map(|state| state.as_str()).unwrap_or_default();
+        let leaving = ["Terminating", "Terminated", "Detach"];
+        let member = Member {
+            group: name.into(),
+            leaving: leaving.iter().any(|word| state.starts_with(word)),
+            protected: instance.protected_from_scale_in().unwrap_or(false),
+        };
+        Some((instance.instance_id()?.to_string(), member))
+    })
 }
 
 fn read(group: &AutoScalingGroup, children: Children) -> Found {

@@ -100,11 +100,14 @@ async fn put_new(
 pub(crate) async fn update(
     clients: &Clients,
     (_before, seen): (&Object, &SigningKey),
-    (_after, want): (&Resource, &SigningKey),
+    (after, want): (&Resource, &SigningKey),
 ) -> Result<Outputs, CloudError> {
     if seen.public_half {
         return Ok(Outputs::new());
     }
+    let public = public_key(&private_of(clients, want).await?);
+    let tags = tagged(after)?;
+    put_new(clients, (&want.name, ParameterType::String, &public), &tags).await?;
     let public = publish(clients, want).await?;
     Ok(Outputs::from([("public_key".into(), public)]))
 }

@@ -3,9 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_ec2::types::RequestLaunchTemplateData;
+use lyceum_core::address::Address;
 use lyceum_core::cloud::Cloud;
 use lyceum_core::desired::Resource;
-use lyceum_core::kind::{Body, Hook, Metric, ScalingGroup, ScheduledAction, TargetTracking};
+use lyceum_core::kind::{
+    Body, Hook, Metric, ScalingGroup, ScheduledAction, TargetTracking, Worker,
+};
+use lyceum_core::observed::{Life, LiveInstance, Object, ObservedState};
 
 use super::backdrop::{Backdrop, CLUSTER, REGION, look};
 
@@ -184,6 +188,49 @@ async fn a_group_of_ours_is_taken_and_its_capacity_left_alone() {
     let before = there.seen(&wanted.address).await.unwrap();
     there.aws.update(&before, &resource(&there, after.clone())).await.unwrap();
     there.holds(&resource(&there, after)).await;
+}
+
+#[tokio::test]
+async fn workers_are_seen_and_one_that_is_ended_is_replaced_by_its_group() {
+    let there = Backdrop::new().await;
+    let mut first = workers(&there, &network(&there).await);
+    (first.min, first.desired) = (2, 2);
+    let wanted = resource(&there, first);
+    there.appear(&wanted).await;
+    let up = |state: &ObservedState| -> Vec<LiveInstance> {
+        let alive = state.instances.iter().filter(|it| it.life == Life::Up);
+        alive.cloned().collect()
+    };
+    let before = up(&look(&there.aws).await);
+    assert_eq!(before.len(), 2);
+    for worker in &before {
+        assert_eq!((worker.cluster.as_str(), worker.group.as_str()), (CLUSTER, "workers"));
+        assert_eq!((worker.scaling_group.as_deref(), worker.protected), (Some(NAME), false));
+        assert!(worker.launched > 1_700_000_000 && worker.region == REGION);
+    }
+    let (ended, stays) = (&before[0], &before[1]);
+    let groups = aws_sdk_autoscaling::Client::new(&there.config);
+    let request = groups.set_instance_protection().auto_scaling_group_name(NAME);
+    request.protected_from_scale_in(true).instance_ids(&stays.id).send().await.unwrap();
+    let object = Object {
+        address: Address::new(CLUSTER, "worker", &ended.id),
+        region: REGION.into(),
+        id: ended.id.clone(),
+        outputs: Default::default(),
+        tags: Default::default(),
+        body: Worker { scaling_group: NAME.into() }.into(),
+    };
+    there.aws.delete(&object).await.unwrap();
+    let state = look(&there.aws).await;
+    let life = |id: &str| state.instances.iter().find(|it| it.id == id).map(|it| it.life);
+    assert_eq!((life(&ended.id), life(&stays.id)), (Some(Life::Gone), Some(Life::Up)));
+    let after = up(&state);
+    assert_eq!(after.len(), 2);
+    assert!(after.iter().any(|it| it.id == stays.id && it.protected));
+    // Once more ends nobody else.
+    there.aws.delete(&object).await.unwrap();
+    assert_eq!(up(&look(&there.aws).await), after);
+    assert_eq!(look(&there.other_source().await).await.instances, []);
 }
 
 #[tokio::test]

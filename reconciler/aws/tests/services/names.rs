@@ -279,19 +279,46 @@ async fn a_foreign_record_is_neither_seen_nor_overwritten() {
     let there = Backdrop::new().await;
     let zone = zone(&there, "example.edu").await;
     let wanted = record(&zone);
-    let route53 = aws_sdk_route53::Client::new(&there.config);
-    let value = ResourceRecord::builder().value("203.0.113.7").build().unwrap();
-    let set = ResourceRecordSet::builder().name(&wanted.name).r#type("A".into()).ttl(60);
-    let set = set.resource_records(value).build().unwrap();
-    let change = Change::builder().action(ChangeAction::Create).resource_record_set(set);
-    let batch = ChangeBatch::builder().changes(change.build().unwrap()).build().unwrap();
-    let request = route53.change_resource_record_sets().hosted_zone_id(&zone).change_batch(batch);
-    request.send().await.unwrap();
+    let elsewhere = set(&wanted.name, "A", "198.51.100.9");
+    change(&there, &zone, ChangeAction::Create, elsewhere).await;
 
     assert_eq!(look(&there.aws).await.objects, []);
     let refused = there.try_create(&there.of_cluster(GLOBAL, "hub", wanted)).await;
     assert_eq!(refused.unwrap_err().class, Class::Exists);
     assert_eq!(sets(&there, &zone).await, ["A", "NS", "SOA"]);
+}
+
+#[tokio::test]
+async fn a_record_that_lost_its_marker_is_taken_back_where_it_leads_to_us() {
+    let there = Backdrop::new().await;
+    let zone = zone(&there, "example.edu").await;
+    let hub = there.of_cluster(GLOBAL, "hub", record(&zone));
+    there.create(&hub).await;
+    let route53 = aws_sdk_route53::Client::new(&there.config);
+    let answer = route53.list_resource_record_sets().hosted_zone_id(&zone).send().await.unwrap();
+    let sets_there = answer.resource_record_sets().iter();
+    let marker = sets_there.into_iter().find(|set| set.r#type == "TXT".into()).unwrap().clone();
+    change(&there, &zone, ChangeAction::Delete, marker).await;
+    assert_eq!(look(&there.aws).await.objects, []);
+
+    there.create(&hub).await;
+    assert_eq!(look(&there.aws).await.objects[0].address, hub.address);
+    assert_eq!(sets(&there, &zone).await, ["A", "NS", "SOA", "TXT"]);
+}
+
+fn set(name: &str, kind: &str, value: &str) -> ResourceRecordSet {
+    let value = ResourceRecord::builder().value(value).build().unwrap();
+    let set = ResourceRecordSet::builder().name(name).r#type(kind.into()).ttl(60);
+    set.resource_records(value).build().unwrap()
+}
+
+/// What somebody else does to a zone.
+async fn change(there: &Backdrop, zone: &str, action: ChangeAction, set: ResourceRecordSet) {
+    let change = Change::builder().action(action).resource_record_set(set).build().unwrap();
+    let batch = ChangeBatch::builder().changes(change).build().unwrap();
+    let route53 = aws_sdk_route53::Client::new(&there.config);
+    let request = route53.change_resource_record_sets().hosted_zone_id(zone).change_batch(batch);
+    request.send().await.unwrap();
 }
 
 /// The types of a zone's records, sorted.

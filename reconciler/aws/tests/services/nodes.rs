@@ -54,7 +54,11 @@ fn wished(there: &Backdrop, public_key: &str, bundle: &str) -> Resource {
 async fn read(there: &Backdrop) -> Object {
     let address = "geo-101/pointer/hub".parse().unwrap();
     let seen = there.seen(&address).await.unwrap();
-    assert_eq!(seen.outputs.keys().collect::<Vec<_>>(), ["etag"], "a list tells no more");
+    assert_eq!(
+        seen.outputs.keys().collect::<Vec<_>>(),
+        ["etag", "modified"],
+        "a list tells no more"
+    );
     there.aws.read(&seen).await.unwrap().unwrap()
 }
 
@@ -105,7 +109,7 @@ async fn a_bundle_is_put_once_from_memory() {
     let stored = answer.send().await.unwrap().body.collect().await.unwrap().into_bytes();
     assert_eq!(&stored[..], &content[..]);
 
-    // S3 holds the content against the digest.
+    // Nothing is put under a digest that is not its own.
     wanted.along.content = Some(b"another".to_vec().into());
     there.remove(&wanted).await;
     assert!(there.try_create(&wanted).await.is_err());

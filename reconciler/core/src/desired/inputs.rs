@@ -8,10 +8,10 @@ use crate::kind::{Body, Kind, StoredObject, Vpc};
 use crate::manifest::Manifests;
 use crate::observed::{Gap, ObservedState};
 
-use super::names;
+use super::{Nodes, names};
 
 /// What else the desired state is made from, by cluster.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Inputs {
     /// The node agent of each cluster; a cluster without one starts its nodes
     /// bare.
@@ -23,6 +23,11 @@ pub struct Inputs {
     /// Clusters of which an input could not be read, and what failed: what
     /// should be of them is unknown, all of it.
     pub unknown: BTreeMap<String, Gap>,
+    /// What is known of each cluster's nodes; of one that is absent nothing is,
+    /// and its pointers say at once what is wanted.
+    pub nodes: BTreeMap<String, Nodes>,
+    /// Seconds since 1970, UTC: how old a report is has a say in a roll-out.
+    pub now: i64,
 }
 
 /// A node agent's binary.
@@ -59,7 +64,12 @@ impl Inputs {
             agents = manifests.clusters.keys().map(|name| (name.clone(), given.clone())).collect();
         }
         let unknown = unknown(manifests, given.is_some(), observed);
-        Self { agents, networks, unknown }
+        Self { agents, networks, unknown, ..Self::default() }
+    }
+
+    /// With the nodes that were observed, at a moment.
+    pub fn with_nodes(self, manifests: &Manifests, observed: &ObservedState, now: i64) -> Self {
+        Self { nodes: Nodes::of(manifests, observed), now, ..self }
     }
 }
 

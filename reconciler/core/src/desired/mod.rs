@@ -14,6 +14,7 @@ mod network;
 mod nodes;
 mod parameters;
 mod policy;
+mod rollouts;
 mod shared;
 mod storage;
 mod workers;
@@ -28,13 +29,15 @@ use crate::cloud::Scope;
 use crate::kind::{Body, Kind};
 use crate::manifest::Manifests;
 use crate::manifest::cluster::{Cluster, ClusterSpec, DriftMode};
+use crate::node::rollout::Rollout;
 use crate::observed::Gap;
-use crate::site::{Site, TAG_LABEL_PREFIX, TAG_PROTECT};
+use crate::site::{Site, TAG_LABEL_PREFIX, TAG_PROTECT, TAG_REGION};
 
 pub use inputs::{Agent, Inputs};
 pub(crate) use names::is_agent;
 pub(crate) use network::SUBNET_BITS;
 pub use nodes::{etag, pointers, recognise};
+pub use rollouts::{GroupNodes, Nodes};
 
 /// Everything that should be.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -43,6 +46,8 @@ pub struct DesiredState {
     pub resources: BTreeMap<Address, Resource>,
     /// Every cluster, and `@region` for every region that has one.
     pub scopes: BTreeMap<String, ScopePolicy>,
+    /// How the roll-out of each cluster stands.
+    pub rollouts: BTreeMap<String, Rollout>,
 }
 
 /// How a cluster, or what a region's clusters share, is to be treated.
@@ -54,11 +59,24 @@ pub struct ScopePolicy {
     pub suspend: bool,
     /// What to do about changes made outside the repository.
     pub drift: DriftMode,
+    /// How long after its launch a node has to report; none where no node does.
+    pub report_within: Option<ReportWithin>,
     /// Names of the secrets an operator makes for it.
     pub secrets: BTreeSet<String>,
     /// What should be of it rests on something that could not be read: nothing
     /// of it is touched.
     pub unknown: Option<Gap>,
+}
+
+/// How long after its launch a node has to report, in minutes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReportWithin(pub u32);
+
+impl ReportWithin {
+    /// In seconds.
+    pub fn seconds(self) -> i64 {
+        i64::from(self.0) * 60
+    }
 }
 
 /// One resource that should be there.
@@ -101,7 +119,10 @@ pub fn desired(manifests: &Manifests, site: &Site, inputs: &Inputs) -> DesiredSt
         let cluster = &declared.cluster;
         let name = &cluster.metadata.name;
         let unknown = inputs.unknown.get(name).cloned();
-        let policy = ScopePolicy { unknown, ..scope_policy(&cluster.spec) };
+        let within = ReportWithin(cluster.spec.rollout.report_within_minutes);
+        // Nodes that are started bare never report.
+        let report_within = inputs.agents.contains_key(name).then_some(within);
+        let policy = ScopePolicy { unknown, report_within, ..scope_policy(&cluster.spec) };
         state.scopes.insert(name.clone(), policy);
         let mut draft = Draft::new(site, (manifests, cluster), inputs);
         network::add(&mut draft);
@@ -112,6 +133,7 @@ pub fn desired(manifests: &Manifests, site: &Site, inputs: &Inputs) -> DesiredSt
         hub::add(&mut draft);
         workers::add(&mut draft);
         alarms::add(&mut draft);
+        state.rollouts.insert(name.clone(), draft.rollout);
         state.resources.extend(draft.resources);
     }
     for (region, suspend) in regions(manifests) {
@@ -119,7 +141,8 @@ pub fn desired(manifests: &Manifests, site: &Site, inputs: &Inputs) -> DesiredSt
         let drift = DriftMode::Repair;
         let secrets = BTreeSet::new();
         state.resources.extend(shared::resources(site, &region));
-        let policy = ScopePolicy { region, suspend, drift, secrets, unknown: None };
+        let policy =
+            ScopePolicy { region, suspend, drift, secrets, report_within: None, unknown: None };
         state.scopes.insert(scope, policy);
     }
     state
@@ -132,7 +155,8 @@ pub fn scope(manifests: &Manifests) -> Scope {
         let spec = &declared.cluster.spec;
         scope.regions.insert(spec.region.clone());
         scope.images.entry(spec.region.clone()).or_default().insert(image_wanted(spec));
-        scope.domains.extend(spec.domain.clone());
+        let name = &declared.cluster.metadata.name;
+        scope.domains.extend(spec.domain.clone().map(|domain| (name.clone(), domain)));
         scope.secrets.entry(spec.region.clone()).or_default().extend(secrets(spec));
     }
     scope
@@ -153,6 +177,7 @@ pub(crate) struct Draft<'a> {
     pub(crate) spec: &'a ClusterSpec,
     labels: &'a BTreeMap<String, String>,
     resources: BTreeMap<Address, Resource>,
+    rollout: Rollout,
 }
 
 impl<'a> Draft<'a> {
@@ -170,6 +195,7 @@ impl<'a> Draft<'a> {
             spec: &cluster.spec,
             labels: &cluster.metadata.labels,
             resources: BTreeMap::new(),
+            rollout: Rollout::default(),
         }
     }
 
@@ -218,7 +244,10 @@ impl<'a> Draft<'a> {
     /// Adds a resource of IAM or Route 53.
     pub(crate) fn add_global<K: Kind + Into<Body>>(&mut self, name: &str, body: K) {
         self.add(name, body);
-        self.change::<K>(name, |resource| resource.region = "global".into());
+        self.change::<K>(name, |resource| {
+            let region = std::mem::replace(&mut resource.region, "global".into());
+            resource.tags.insert(TAG_REGION.into(), region);
+        });
     }
 
     /// Changes a resource that was added.
@@ -242,6 +271,7 @@ fn scope_policy(spec: &ClusterSpec) -> ScopePolicy {
         region: spec.region.clone(),
         suspend: spec.suspend,
         drift: spec.drift,
+        report_within: None,
         secrets: secrets(spec),
         unknown: None,
     }

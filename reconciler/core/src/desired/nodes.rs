@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 
 use md5::{Digest, Md5};
+use serde_json::Value;
 
 use crate::address::{Address, Ref, id_of, output_of, resolve};
 use crate::kind::{Body, Bucket, Kind, Pointer, SigningKey, StoredObject};
@@ -19,7 +20,7 @@ use crate::plan::answers;
 use crate::site::{SIGNING_KEY, SIGNING_KEY_PRIVATE, Site};
 
 use super::names::agent_address;
-use super::{Draft, Inputs, Resource};
+use super::{Draft, Inputs, Resource, rollouts};
 
 /// Digits of the digest that stand in a bundle's address.
 const SHORT: usize = 12;
@@ -92,16 +93,29 @@ pub fn etag(pointer: &Pointer) -> Option<String> {
 
 fn add_pointers(draft: &mut Draft<'_>) {
     let spec = draft.spec;
+    let mut targets = BTreeMap::new();
+    let mut known = known_agent(draft);
     for (group, roles) in [("hub", &spec.hub.roles), ("workers", &spec.workers.roles)] {
         // A list of roles without its bundle is one that did not validate.
         let Some(bundle) = draft.manifests.bundles.get(roles) else { continue };
-        let name = add_bundle(draft, bundle);
-        let pointer = pointer(draft, (group, roles), (bundle, &name));
-        draft.add(group, pointer);
+        let address = add_bundle(draft, bundle);
+        known.insert(bundle.digest.clone(), output_of(&address, "digest"));
+        targets.insert(group, target(draft, roles, bundle));
+    }
+    for (group, body) in rollouts::bodies(draft, targets) {
+        let pointer = pointer(draft, &body, &known);
+        draft.add(&group, pointer);
     }
 }
 
-fn add_bundle(draft: &mut Draft<'_>, bundle: &Packed) -> String {
+/// The digest of the agent, with what stands for it until it is there.
+fn known_agent(draft: &Draft<'_>) -> BTreeMap<String, String> {
+    let agent = draft.inputs.agents.get(draft.name).into_iter();
+    let digest = |agent| output_of(&agent_address(draft, agent), "digest");
+    agent.map(|agent| (agent.digest.clone(), digest(agent))).collect()
+}
+
+fn add_bundle(draft: &mut Draft<'_>, bundle: &Packed) -> Address {
     let name = format!("bundle-{}", &bundle.digest[..SHORT]);
     let object = StoredObject {
         bucket: bucket(draft),
@@ -111,39 +125,37 @@ fn add_bundle(draft: &mut Draft<'_>, bundle: &Packed) -> String {
     draft.add(&name, object);
     let content = bundle.bytes.clone();
     draft.change::<StoredObject>(&name, |resource| resource.along.content = Some(content));
-    name
+    draft.address::<StoredObject>(&name)
 }
 
-/// Digests stand in it as references to the objects that have them: nobody is
-/// told of what is not there.
-fn pointer(
-    draft: &Draft<'_>,
-    (group, roles): (&str, &[String]),
-    (bundle, bundle_name): (&Packed, &str),
-) -> Pointer {
+/// What the nodes of a group are to be in the end.
+fn target(draft: &Draft<'_>, roles: &[String], bundle: &Packed) -> Target {
     let agent = draft.inputs.agents.get(draft.name);
-    let target = Target {
-        bundle: String::new(),
+    Target {
+        bundle: bundle.digest.clone(),
         bundle_size: bundle.bytes.len() as u64,
-        agent: agent.map(|agent| AgentBinary { digest: String::new(), size: agent.size }),
+        agent: agent.map(|agent| AgentBinary { digest: agent.digest.clone(), size: agent.size }),
         roles: roles.to_vec(),
         role_digests: bundle.roles.clone(),
         attributes: attributes(draft, bundle),
         cluster: draft.cluster.told(&bundle.asked),
-    };
-    let body = pointer::Body {
-        cluster: draft.name.into(),
-        group: group.into(),
-        target,
-        ..pointer::Body::default()
-    };
-    let key = format!("{}pointers/{group}.json", Site::object_prefix(draft.name));
-    let mut pointer = Pointer::new(bucket(draft), key, &body);
+    }
+}
+
+/// A pointer that says this. Digests of what is wanted stand in it as references
+/// to the objects that have them: nobody is told of what is not there.
+fn pointer(draft: &Draft<'_>, body: &pointer::Body, known: &BTreeMap<String, String>) -> Pointer {
+    let key = format!("{}pointers/{}.json", Site::object_prefix(draft.name), body.group);
+    let mut pointer = Pointer::new(bucket(draft), key, body);
     pointer.public_key = public_key(draft);
-    let digest = |address: &Address| output_of(address, "digest").into();
-    pointer.target["bundle"] = digest(&draft.address::<StoredObject>(bundle_name));
-    if let Some(agent) = agent {
-        pointer.target["agent"]["digest"] = digest(&agent_address(draft, agent));
+    let stands_for = |digest: &mut Value| {
+        if let Some(reference) = digest.as_str().and_then(|digest| known.get(digest)) {
+            *digest = reference.as_str().into();
+        }
+    };
+    for target in [&mut pointer.target, &mut pointer.previous] {
+        target.get_mut("bundle").map(stands_for);
+        target.get_mut("agent").and_then(|agent| agent.get_mut("digest")).map(stands_for);
     }
     pointer
 }

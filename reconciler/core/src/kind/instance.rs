@@ -65,7 +65,7 @@ impl Kind for Instance {
     const DISRUPTS: bool = true;
     // What it needs on its first boot: a way out, its rights, its files.
     const AFTER: &'static [&'static str] =
-        &["route-table", "role", "parameter", "file-system", "object", "pointer"];
+        &["route-table", "role", "parameter", "file-system", "object", "pointer", "node-report"];
 
     /// An instance whose tag was lost is not one of another system; the tag is
     /// put back as a tag.

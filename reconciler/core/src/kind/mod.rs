@@ -184,7 +184,7 @@ kinds! {
     namespace::Namespace, discovery_service::DiscoveryService,
     network_interface::NetworkInterface, elastic_ip::ElasticIp, volume::Volume,
     launch_template::LaunchTemplate, instance::Instance, scaling_group::ScalingGroup,
-    alarm::Alarm, record::Record,
+    alarm::Alarm, record::Record, worker::Worker, node_report::NodeReport,
 }
 
 /// The facts of a kind by name. Names come from [`KINDS`]; an unknown one has

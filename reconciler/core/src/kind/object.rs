@@ -4,10 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{Kind, Rule};
 
-/// An object whose key ends in the SHA-256 of its content: it never changes, it
-/// is there or not. Its id is its key; output `digest`. Untagged; owned through
-/// its prefix. The content goes along with the resource, or is a file beside the
-/// program.
+/// An object whose key ends in the SHA-256 of its content: it is there or not,
+/// and written once more where somebody wrote something else. Its id is its key;
+/// output `digest`. Untagged; owned through its prefix. The content goes along
+/// with the resource, or is a file beside the program.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct StoredObject {
     /// The bucket's name.
@@ -28,7 +28,7 @@ impl StoredObject {
 impl Kind for StoredObject {
     const NAME: &'static str = "object";
     const ATTRIBUTES: &'static [(&'static str, Rule)] =
-        &[("bucket", Rule::Replace), ("key", Rule::Replace), ("size", Rule::Replace)];
+        &[("bucket", Rule::Replace), ("key", Rule::Replace), ("size", Rule::Owned)];
     const REFERS: &'static [(&'static str, &'static str)] = &[("bucket", "bucket")];
     const READS_TAGS: bool = false;
 }

@@ -137,7 +137,7 @@ impl Kind for ScalingGroup {
     const REFERS: &'static [(&'static str, &'static str)] = &[("template", "launch-template"), ("subnets", "subnet")];
     // What a worker needs on its first boot, the hub included.
     const AFTER: &'static [&'static str] =
-        &["route-table", "role", "parameter", "file-system", "object", "instance"];
+        &["route-table", "role", "parameter", "file-system", "object", "instance", "node-report"];
 
     /// Within a window its minimum counts; what is made then starts with it.
     fn at(mut self, now: i64) -> Self {

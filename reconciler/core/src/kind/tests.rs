@@ -36,6 +36,8 @@ fn fields(kind: &str) -> BTreeSet<String> {
         }
         "alarm" => to_value(&Alarm::default()),
         "record" => to_value(&Record::default()),
+        "worker" => to_value(&Worker::default()),
+        "node-report" => to_value(&NodeReport::default()),
         other => panic!("a new kind, {other}: add it here"),
     };
     body.as_object().unwrap().keys().cloned().collect()

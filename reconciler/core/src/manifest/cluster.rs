@@ -521,10 +521,14 @@ pub struct Rollout {
     pub max_unavailable: u32,
     /// One node first, alone; the rest once its checks hold.
     pub canary: bool,
+    /// Minutes after its launch within which a node has to report for the first
+    /// time. A worker that does not is replaced, the hub with consent.
+    #[schemars(range(min = 5, max = 240))]
+    pub report_within_minutes: u32,
 }
 
 impl Default for Rollout {
     fn default() -> Self {
-        Self { max_unavailable: 1, canary: true }
+        Self { max_unavailable: 1, canary: true, report_within_minutes: 15 }
     }
 }

@@ -142,7 +142,35 @@ pub struct Consent {
     /// `none` where there is no VPC.
     #[schemars(length(min = 1, max = 300))]
     pub id: String,
+    /// What may be done, as the plan names it. `any`: one that was meant for a
+    /// restart allows a later replacement as well.
+    #[serde(default)]
+    pub to: Deed,
     /// Why; for whoever reads the history.
     #[schemars(length(min = 1, max = 2000))]
     pub reason: String,
+}
+
+/// What a consent allows.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Deed {
+    /// Each of the others.
+    #[default]
+    Any,
+    /// It is stopped, changed and started.
+    Restart,
+    /// It is removed and made anew.
+    Replace,
+    /// It is removed.
+    Delete,
+}
+
+impl Consent {
+    /// Whether it allows this to be done to the object of this address and id.
+    pub fn allows(&self, deed: Deed, address: &str, id: &str) -> bool {
+        self.address == address && self.id == id && (self.to == Deed::Any || self.to == deed)
+    }
 }

@@ -17,6 +17,7 @@ pub mod host;
 pub mod plan;
 pub mod pointer;
 pub mod report;
+pub mod rollout;
 pub mod step;
 pub mod template;
 pub mod texts;

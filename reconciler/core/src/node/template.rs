@@ -251,7 +251,8 @@ fn wrong(name: &str, message: String) -> TemplateError {
 
 /// An error in a person's words, with the piece of text it is about.
 fn template_error(name: &str, text: &str, error: &Error) -> TemplateError {
-    let about = error.range().and_then(|range| text.get(range)).map(str::trim);
+    let about = error.range().and_then(|range| text.get(whole_name(text, range.start)..range.end));
+    let about = about.map(str::trim);
     let about = about.filter(|piece| !piece.is_empty() && piece.len() <= 200);
     let mut message = match (error.kind(), about) {
         (ErrorKind::UndefinedError, Some(piece)) => format!("`{piece}` is not defined"),
@@ -267,6 +268,13 @@ fn template_error(name: &str, text: &str, error: &Error) -> TemplateError {
         source = inner.source();
     }
     TemplateError { name: name.into(), line: error.line().unwrap_or(0), message }
+}
+
+/// Where the dotted name begins that goes on here: an error is about its end.
+fn whole_name(text: &str, from: usize) -> usize {
+    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_' || *byte == b'.';
+    let before = text.as_bytes().get(..from).unwrap_or_default();
+    from - before.iter().rev().take_while(|byte| is_name(byte)).count()
 }
 
 fn place(name: &str, line: usize) -> String {

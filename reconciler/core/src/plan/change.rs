@@ -7,6 +7,8 @@ use serde_json::Value;
 
 use crate::address::Address;
 use crate::desired::Resource;
+use crate::kind::Rule;
+use crate::node::rollout::{NodeState, Phase, RolloutState};
 use crate::observed::{Gap, Object};
 
 /// What would make AWS match the manifests, by cluster and `@region`.
@@ -43,6 +45,23 @@ pub struct ScopePlan {
     pub notices: Vec<String>,
     /// The manifest says to leave everything as it is.
     pub suspended: bool,
+    /// How the roll-out of each group stands.
+    pub rollouts: Vec<RolloutState>,
+    /// How its nodes are.
+    pub nodes: Vec<NodeState>,
+}
+
+impl ScopePlan {
+    /// No node is on its way, stopped or held back.
+    pub fn is_rolled_out(&self) -> bool {
+        self.rollouts.iter().all(|rollout| rollout.phase == Phase::Settled)
+    }
+
+    /// The next wave may come any moment.
+    pub fn is_rolling(&self) -> bool {
+        let moves = |phase| matches!(phase, Phase::Rolling | Phase::GoingBack);
+        self.rollouts.iter().any(|rollout| moves(rollout.phase))
+    }
 }
 
 /// One object's change.
@@ -67,6 +86,23 @@ pub struct Change {
     /// What is there.
     #[serde(skip)]
     pub object: Option<Object>,
+}
+
+impl Change {
+    /// Whether it ends what people do on a machine that is there: stops it, or
+    /// takes it away.
+    pub fn disrupts(&self) -> bool {
+        let Some(facts) = self.object.as_ref().map(Object::facts) else { return false };
+        let stops = |change: &AttributeChange| {
+            let name = change.path.split(['.', '[']).next().unwrap_or_default();
+            facts.rule(name) == Rule::Restart
+        };
+        match self.action {
+            Action::Create => false,
+            Action::Update => self.attributes.iter().any(stops),
+            Action::Replace | Action::Delete => facts.disrupts,
+        }
+    }
 }
 
 /// What is done to an object.
@@ -101,6 +137,12 @@ pub enum Reason {
     Undeclared,
     /// A second object of one address.
     Duplicate,
+    /// A roll-out goes on.
+    RollOut,
+    /// Its instance is gone.
+    InstanceGone,
+    /// It did not report within this many minutes of its launch.
+    NeverReported(u32),
 }
 
 impl std::fmt::Display for Reason {
@@ -113,6 +155,11 @@ impl std::fmt::Display for Reason {
             Self::Follows(address) => write!(f, "follows {address}"),
             Self::Undeclared => write!(f, "no manifest asks for it any more"),
             Self::Duplicate => write!(f, "a second object of one address"),
+            Self::RollOut => write!(f, "the roll-out goes on"),
+            Self::InstanceGone => write!(f, "its instance is gone"),
+            Self::NeverReported(minutes) => {
+                write!(f, "it did not report within {minutes} minutes of its launch")
+            }
         }
     }
 }
@@ -148,13 +195,24 @@ pub struct Blocked {
 }
 
 impl Blocked {
+    /// As `to` in a consent says it.
+    fn deed(&self) -> &'static str {
+        match self.action {
+            // Another one in the place of what is lost.
+            Action::Create | Action::Replace => "replace",
+            Action::Update => "restart",
+            Action::Delete => "delete",
+        }
+    }
+
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         let id = self.id.as_deref().filter(|_| self.consent)?;
         Some(format!(
-            "to consent, add to consents.yaml: {{address: {}, id: {}, reason: \"…\"}}",
+            "to consent, add to consents.yaml: {{address: {}, id: {}, to: {}, reason: \"…\"}}",
             Value::from(self.address.as_str()),
-            Value::from(id)
+            Value::from(id),
+            self.deed()
         ))
     }
 }

@@ -5,12 +5,14 @@ use serde_json::Value;
 use crate::address::{Address, Ref, refs_in_value, resolve};
 use crate::desired::Resource;
 use crate::kind::{Body, Kind, Rule, SigningKey};
+use crate::manifest::repository::Deed;
 use crate::observed::{Gap, Object};
 
 use super::change::{Action, AttributeChange, Blocked, Change, Reason};
 use super::diff::{self, Difference, Effect};
 use super::draft::{Draft, Known, Open};
 use super::drift::main_reason;
+use super::nodes::REPORT;
 
 impl<'a> Draft<'a> {
     /// Decides about one resource. Those it refers to were decided before.
@@ -124,7 +126,7 @@ impl<'a> Draft<'a> {
             _ => None,
         })?;
         let id = if lost.is_empty() { "unknown".into() } else { lost };
-        let consented = self.context.policy.consents_to(&address.to_string(), &id);
+        let consented = self.context.policy.consents_to(Deed::Replace, &address.to_string(), &id);
         (!consented).then(|| Blocked {
             address: address.to_string(),
             action: Action::Create,
@@ -152,6 +154,7 @@ impl<'a> Draft<'a> {
             found.extend(diff::tag_differences(&resource.tags, &object.tags));
         }
         let mut found = self.set_reported_apart(resource, object, found);
+        found.extend(self.mute_hub(resource, object));
         self.hold_back(resource, object, &mut found);
         if found.is_empty() {
             return;
@@ -173,7 +176,7 @@ impl<'a> Draft<'a> {
         };
         if replace {
             self.learn(&object.address, Known::Coming);
-            let consented = self.consented(object);
+            let consented = self.consented(Deed::Replace, object);
             self.remove(change, consented);
         } else {
             self.learn(&object.address, Known::Changing(object));
@@ -211,8 +214,8 @@ impl<'a> Draft<'a> {
             names.join(", ")
         };
         if worst == Effect::Replace {
-            let cause = if guarded(object) && !self.consented(object) {
-                Some((format!("a change of {} replaces it", paths(Effect::Replace)), true))
+            let cause = if guarded(object) && !self.consented(Deed::Replace, object) {
+                Some((replaces(found, &paths(Effect::Replace)), true))
             } else {
                 self.guarded_dependent(resource).map(|dependent| {
                     let paths = paths(Effect::Replace);
@@ -226,7 +229,7 @@ impl<'a> Draft<'a> {
         }
         let stops = found.iter().any(|(difference, _)| difference.effect == Effect::Restart);
         let replaces = found.iter().any(|(difference, _)| difference.effect == Effect::Replace);
-        if stops && !replaces && !self.consented(object) {
+        if stops && !replaces && !self.consented(Deed::Restart, object) {
             let names: Vec<_> = found
                 .iter()
                 .filter(|(difference, _)| difference.effect == Effect::Restart)
@@ -264,7 +267,7 @@ impl<'a> Draft<'a> {
         for dependent in dependents {
             if let Some(object) = self.index.kept(&dependent.address)
                 && guarded(object)
-                && !self.consented(object)
+                && !self.consented(Deed::Replace, object)
             {
                 return Some(object.address.to_string());
             }
@@ -275,8 +278,8 @@ impl<'a> Draft<'a> {
         None
     }
 
-    pub(crate) fn consented(&self, object: &Object) -> bool {
-        self.context.policy.consents_to(&object.address.to_string(), &object.id)
+    pub(crate) fn consented(&self, deed: Deed, object: &Object) -> bool {
+        self.context.policy.consents_to(deed, &object.address.to_string(), &object.id)
     }
 
     pub(crate) fn block(&mut self, object: &Object, action: Action, cause: String, consent: bool) {
@@ -299,6 +302,15 @@ impl Resource {
             let value = attributes.get(*name).unwrap_or(&Value::Null);
             refs_in_value(value).iter().any(|reference| reference.address == *address)
         })
+    }
+}
+
+/// What is said of what replaces something.
+fn replaces(found: &[(Difference, Reason)], paths: &str) -> String {
+    let mute = found.iter().find(|(difference, _)| difference.attribute == REPORT);
+    match mute {
+        Some((_, reason)) => format!("{reason}; replacing it ends what people do there"),
+        None => format!("a change of {paths} replaces it"),
     }
 }
 

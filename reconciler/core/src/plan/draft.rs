@@ -140,6 +140,7 @@ impl<'a> Draft<'a> {
     pub(crate) fn finish(mut self) -> Plan {
         self.notice_images();
         self.notice_secrets();
+        self.tell_rollouts();
         let limit = self.context.policy.deletes_per_plan;
         for (name, scope) in &mut self.scopes {
             let unasked = self.unasked.get(name).copied().unwrap_or(0);
@@ -190,6 +191,14 @@ impl<'a> Draft<'a> {
         }
         for (scope, text) in notices {
             self.scope(&scope).notices.push(text);
+        }
+    }
+
+    fn tell_rollouts(&mut self) {
+        for (name, rollout) in &self.desired.rollouts {
+            let Some(scope) = self.scopes.get_mut(name) else { continue };
+            scope.rollouts = rollout.states.values().cloned().collect();
+            scope.nodes = rollout.nodes.clone();
         }
     }
 

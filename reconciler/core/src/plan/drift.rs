@@ -2,7 +2,7 @@
 
 use crate::address::{Address, refs_in_value};
 use crate::desired::Resource;
-use crate::kind::{Body, Kind, Parameter, Pointer};
+use crate::kind::{Body, Kind, Parameter, Pointer, SigningKey};
 use crate::manifest::cluster::DriftMode;
 use crate::observed::Object;
 
@@ -78,6 +78,9 @@ impl<'a> Draft<'a> {
         if let Some(address) = coming {
             return Reason::Follows(address.to_string());
         }
+        if let Some(reason) = self.rolls_out(resource, &difference.attribute) {
+            return reason;
+        }
         let Some(before) = self.before(resource) else { return Reason::Differs };
         let same = if difference.attribute == "tags" {
             before.tags == resource.tags
@@ -85,6 +88,19 @@ impl<'a> Draft<'a> {
             before.body.attributes().get(&difference.attribute) == now
         };
         if same { Reason::Drift } else { Reason::Changed }
+    }
+
+    /// What the cluster's own key has signed nobody else has changed.
+    fn rolls_out(&self, resource: &Resource, attribute: &str) -> Option<Reason> {
+        let Body::Pointer(seen) = &self.index.kept(&resource.address)?.body else { return None };
+        let key = Address::new(resource.address.scope(), SigningKey::NAME, "node");
+        let ours = self.index.kept(&key)?.output("public_key").as_ref() == Some(&seen.public_key);
+        match attribute {
+            _ if !ours || !seen.signed => None,
+            "wave" | "previous" if !seen.previous.is_null() => Some(Reason::RollOut),
+            "wave" | "previous" | "target" => Some(Reason::Changed),
+            _ => None,
+        }
     }
 
     /// A revision was applied, and what it said is not known: what differs may
@@ -104,10 +120,11 @@ impl<'a> Draft<'a> {
 /// Of several reasons the one a reader cares about most.
 pub(super) fn main_reason(found: &[(Difference, Reason)]) -> Reason {
     let rank = |reason: &Reason| match reason {
-        Reason::Changed => 0,
+        Reason::Changed | Reason::NeverReported(_) => 0,
         Reason::Drift => 1,
-        Reason::Differs => 2,
-        _ => 3,
+        Reason::RollOut => 2,
+        Reason::Differs => 3,
+        _ => 4,
     };
     let main = found.iter().map(|(_, reason)| reason).min_by_key(|reason| rank(reason));
     main.cloned().unwrap_or(Reason::Differs)

@@ -17,6 +17,7 @@ mod drift;
 mod files;
 mod hold;
 mod index;
+mod nodes;
 mod order;
 mod prune;
 mod steps;
@@ -26,7 +27,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::address::Address;
 use crate::cloud::Outputs;
 use crate::desired::{DesiredState, Resource};
-use crate::manifest::repository::Consent;
+use crate::manifest::repository::{Consent, Deed};
 use crate::observed::{Object, ObservedState};
 
 pub use change::{Action, AttributeChange, Blocked, Change, Plan, Reason, ScopePlan};
@@ -69,9 +70,9 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// Whether a consent names this object.
-    pub fn consents_to(&self, address: &str, id: &str) -> bool {
-        self.consents.iter().any(|consent| consent.address == address && consent.id == id)
+    /// Whether a consent allows this to be done to this object.
+    pub fn consents_to(&self, deed: Deed, address: &str, id: &str) -> bool {
+        self.consents.iter().any(|consent| consent.allows(deed, address, id))
     }
 }
 
@@ -104,5 +105,6 @@ pub fn plan(desired: &DesiredState, observed: &ObservedState, context: &PlanCont
         draft.converge(resource);
     }
     draft.prune();
+    draft.replace_mute_workers();
     draft.finish()
 }

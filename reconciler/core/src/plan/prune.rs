@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use crate::desired::{Along, Resource, is_agent};
-use crate::kind::Body;
+use crate::kind::{Body, Kind, NodeReport};
+use crate::manifest::repository::Deed;
 use crate::observed::{Gap, Object};
 use crate::site::TAG_PROTECT;
 
@@ -44,6 +45,11 @@ impl<'a> Draft<'a> {
                 Some(_) if self.moved_from(scope).is_some() => {}
                 Some(_) if extra => extras.push(object),
                 Some(_) if self.desired.resources.contains_key(&object.address) => {}
+                Some(_) if object.address.kind() == NodeReport::NAME => {
+                    if self.outlived(object) {
+                        self.remove(deletion(object, Reason::InstanceGone), true);
+                    }
+                }
                 Some(_) if self.still_started(object) || self.still_pointed(object) => {}
                 Some(_) if is_bundle(object) => {
                     let count = bundles.entry(scope).or_default();
@@ -63,7 +69,8 @@ impl<'a> Draft<'a> {
     /// The younger of two objects of one address goes, unless somebody may miss
     /// it.
     fn remove_extras(&mut self, objects: &[&'a Object]) {
-        let missed = |object: &&&Object| self.missed(object) && !self.consented(object);
+        let missed =
+            |object: &&&Object| self.missed(object) && !self.consented(Deed::Delete, object);
         let staying: Vec<&'a Object> = objects.iter().filter(missed).copied().collect();
         let held = self.hold_unread(objects);
         let needed = needed_by(&[staying.clone(), held.clone()].concat(), objects);
@@ -77,7 +84,7 @@ impl<'a> Draft<'a> {
             } else if let Some(by) = needed.get(&named(object)) {
                 self.block(object, Action::Delete, format!("{by} stays and needs it"), false);
             } else {
-                let consented = self.consented(object);
+                let consented = self.consented(Deed::Delete, object);
                 self.remove(deletion(object, Reason::Duplicate), consented);
             }
         }
@@ -97,7 +104,7 @@ impl<'a> Draft<'a> {
         let policy = &self.context.policy;
         let id = scope_id(objects);
         let destroy = policy.destroy.contains(scope);
-        let one_by_one = objects.iter().all(|object| self.consented(object));
+        let one_by_one = objects.iter().all(|object| self.consented(Deed::Delete, object));
         if policy.declares_nothing && !destroy {
             let cause = "the repository declares no cluster at all; nothing is deleted";
             self.block_scope(scope, &id, cause.into(), false);
@@ -118,13 +125,16 @@ impl<'a> Draft<'a> {
         let policy = &self.context.policy;
         let id = scope_id(objects);
         if id != NO_ID || scope.starts_with('@') {
-            return policy.consents_to(scope, &id);
+            return policy.consents_to(Deed::Delete, scope, &id);
         }
         let elsewhere = |id: &str| {
             let mut all = self.observed.objects.iter();
             all.any(|object| object.id == id && object.address.scope() != scope)
         };
-        let mut consents = policy.consents.iter().filter(|consent| consent.address == scope);
+        let mut consents = policy
+            .consents
+            .iter()
+            .filter(|consent| consent.allows(Deed::Delete, scope, &consent.id));
         self.unread_vpc(scope, objects).is_none() && consents.any(|one| !elsewhere(&one.id))
     }
 
@@ -146,7 +156,7 @@ impl<'a> Draft<'a> {
             } else {
                 guarded(object)
             };
-            declares_nothing || (kept && !self.consented(object))
+            declares_nothing || (kept && !self.consented(Deed::Delete, object))
         };
         let staying: Vec<&'a Object> = objects.iter().filter(kept_for_itself).copied().collect();
         let held = self.hold_unread(objects);
@@ -168,7 +178,8 @@ impl<'a> Draft<'a> {
                 self.block(object, Action::Delete, format!("{by} stays and needs it"), false);
             } else {
                 // The repository can make a bundle again: none is missed.
-                let asked = whole_scope || is_bundle(object) || self.consented(object);
+                let consented = self.consented(Deed::Delete, object);
+                let asked = whole_scope || is_bundle(object) || consented;
                 self.remove(deletion(object, Reason::Undeclared), asked);
             }
         }

@@ -89,3 +89,54 @@ fn an_empty_repository_declares_nothing() {
     let manifests = manifest::load(&Snapshot::default()).unwrap();
     assert!(manifests.declared_nothing && manifests.clusters.is_empty());
 }
+
+/// A repository with one cluster whose nodes all have the roles named.
+fn with_roles(roles: &[String]) -> Snapshot {
+    let list = roles.join(", ");
+    let cluster = format!(
+        "apiVersion: lyceum/v1\nkind: Cluster\nmetadata: {{name: one}}\nspec:\n  hub: {{roles: [{list}]}}\n  \
+         workers: {{roles: [{list}]}}\n"
+    );
+    let mut files = only("clusters/one/cluster.yaml", cluster);
+    for role in roles {
+        let text = format!(
+            "apiVersion: lyceum/v1\nkind: Role\nmetadata: {{name: {role}, version: 1.0.0, \
+             description: d}}\n"
+        );
+        files.files.insert(format!("cookbooks/{role}/role.yaml"), text.into());
+    }
+    files
+}
+
+#[test]
+fn a_role_with_too_many_or_too_large_files_is_refused() {
+    let mut files = with_roles(&["big".into()]);
+    for number in 0..1_000 {
+        files.files.insert(format!("cookbooks/big/files/{number}"), Vec::new());
+    }
+    // With its role.yaml one too many.
+    assert_eq!(rules(&files), ["role-files"]);
+    files.files.remove("cookbooks/big/files/0");
+    assert!(manifest::load(&files).is_ok());
+    files.files.insert("cookbooks/big/files/1".into(), vec![0; 4 * 1024 * 1024 + 1]);
+    assert_eq!(rules(&files), ["role-files"]);
+    // What is neither a template nor a file of the role is not looked at.
+    files.files.insert("cookbooks/big/files/1".into(), Vec::new());
+    files.files.insert("cookbooks/big/disk.img".into(), vec![0; 5 * 1024 * 1024]);
+    let manifests = manifest::load(&files).unwrap();
+    assert_eq!(manifests.roles["big"].files.len(), 1_000);
+}
+
+#[test]
+fn roles_that_are_too_much_together_are_refused() {
+    let roles: Vec<String> = (0..6).map(|number| format!("r{number}")).collect();
+    let mut files = with_roles(&roles);
+    for role in &roles {
+        for number in 0..900 {
+            files.files.insert(format!("cookbooks/{role}/files/{number}"), Vec::new());
+        }
+    }
+    assert_eq!(rules(&files), ["bundle-size", "bundle-size"]);
+    files.files.retain(|path, _| !path.starts_with("cookbooks/r5/files/"));
+    assert!(manifest::load(&files).is_ok());
+}

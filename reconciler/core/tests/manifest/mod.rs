@@ -3,7 +3,7 @@
 mod limits;
 mod mutation;
 mod reference;
-mod repository;
+pub(crate) mod repository;
 mod samples;
 
 use lyceum_core::manifest::{self, cluster::Os};
@@ -40,5 +40,5 @@ fn the_examples_load_without_a_warning() {
     assert_eq!(camp.workers.scaling.cpu_percent, 50);
     assert_eq!(camp.workers.scaling.sessions_per_node, 8);
     assert_eq!(camp.hub.roles, ["swarm-leader", "jupyterhub"]);
-    assert_eq!(manifests.roles["jupyterhub"].manifest.spec.includes, ["docker", "nginx"]);
+    assert_eq!(manifests.roles["jupyterhub"].manifest.spec.includes, ["swarm-leader", "nginx"]);
 }

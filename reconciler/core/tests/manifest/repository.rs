@@ -32,7 +32,7 @@ fn collect(root: &Path, at: &Path, files: &mut BTreeMap<String, Vec<u8>>) {
 }
 
 /// Compares a file with what it should hold; with `LYCEUM_BLESS=1` writes it.
-pub(super) fn bless_or_compare(path: &Path, text: &str) {
+pub(crate) fn bless_or_compare(path: &Path, text: &str) {
     if std::env::var_os("LYCEUM_BLESS").is_some() {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();

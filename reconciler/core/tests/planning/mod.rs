@@ -2,16 +2,17 @@
 
 mod nodes;
 mod properties;
+mod rollouts;
 
 use std::collections::BTreeSet;
 
 use lyceum_core::address::{Address, refs_in_value};
-use lyceum_core::cloud::Class;
-use lyceum_core::desired::{Agent, Inputs, desired};
+use lyceum_core::cloud::{Class, Cloud};
+use lyceum_core::desired::{Agent, Inputs, desired, scope};
 use lyceum_core::kind::{Body, Rule, facts};
-use lyceum_core::manifest::repository::Consent;
+use lyceum_core::manifest::repository::{Consent, Deed};
 use lyceum_core::manifest::{Manifests, load};
-use lyceum_core::observed::{Gap, Object};
+use lyceum_core::observed::{Gap, Object, ObservedState};
 use lyceum_core::plan::{Action, Plan, PlanContext, Policy, Reason, plan};
 use lyceum_core::site::{TAG_OWNER, TAG_PROTECT, TAG_SOURCE};
 use lyceum_testkit::{FakeCloud, Fault, When, carry_out, example, look, manifests, settle, site};
@@ -42,7 +43,7 @@ fn object(cloud: &FakeCloud, text: &str) -> Object {
 
 fn consent(cloud: &FakeCloud, text: &str) -> Consent {
     let id = object(cloud, text).id;
-    Consent { address: text.into(), id, reason: "test".into() }
+    Consent { address: text.into(), id, to: Deed::Any, reason: "test".into() }
 }
 
 fn summary(plan: &Plan) -> Vec<String> {
@@ -58,8 +59,12 @@ fn one_pass_makes_everything_and_the_next_has_nothing_to_do() {
     let (cloud, manifests) = applied();
     let kinds: BTreeSet<String> =
         cloud.objects().values().map(|object| object.address.kind().to_string()).collect();
-    let all: BTreeSet<String> =
-        lyceum_core::kind::KINDS.iter().map(|facts| facts.name.to_string()).collect();
+    // Workers are made by their group, reports by nodes.
+    let all: BTreeSet<String> = lyceum_core::kind::KINDS
+        .iter()
+        .map(|facts| facts.name.to_string())
+        .filter(|name| name != "worker" && name != "node-report")
+        .collect();
     assert_eq!(kinds, all);
     let (_, plan) = look(&cloud, &manifests, &site(), &context());
     assert_eq!(summary(&plan), Vec::<String>::new());
@@ -232,7 +237,8 @@ fn a_cluster_that_is_gone_from_the_repository_stays_until_somebody_consents() {
 
     let mut context = context();
     let vpc = object(&cloud, "geo/vpc/main").id;
-    let whole = Consent { address: "geo".into(), id: vpc, reason: "term is over".into() };
+    let whole =
+        Consent { address: "geo".into(), id: vpc, to: Deed::Any, reason: "term is over".into() };
     context.policy.consents.push(whole);
     settle(&cloud, &rest, &site(), &context, 3);
     let left = |cloud: &FakeCloud| -> BTreeSet<String> {
@@ -264,7 +270,12 @@ fn a_consent_is_good_for_the_present_object_only() {
     let (cloud, _) = applied();
     let rest = manifests(&[("bio", BIO)]);
     let mut context = context();
-    let stale = Consent { address: "geo".into(), id: "vpc-0000".into(), reason: "old".into() };
+    let stale = Consent {
+        address: "geo".into(),
+        id: "vpc-0000".into(),
+        to: Deed::Any,
+        reason: "old".into(),
+    };
     context.policy.consents.push(stale);
     let (_, plan) = look(&cloud, &rest, &site(), &context);
     assert!(plan.is_empty());
@@ -275,7 +286,12 @@ fn an_empty_repository_deletes_nothing_even_with_consent() {
     let (cloud, _) = applied();
     let mut context = context();
     let vpc = object(&cloud, "geo/vpc/main").id;
-    context.policy.consents.push(Consent { address: "geo".into(), id: vpc, reason: "x".into() });
+    context.policy.consents.push(Consent {
+        address: "geo".into(),
+        id: vpc,
+        to: Deed::Any,
+        reason: "x".into(),
+    });
     context.policy.declares_nothing = true;
     let (_, plan) = look(&cloud, &manifests(&[]), &site(), &context);
     assert!(plan.is_empty());
@@ -333,6 +349,31 @@ fn stopping_the_hub_waits_for_consent_and_a_lost_hub_is_made_again() {
     let Body::Instance(hub) = object(&cloud, "geo/instance/hub").body else { panic!("a hub") };
     assert_eq!(hub.interface, before);
     assert_eq!(hub.instance_type, "t3.large");
+}
+
+#[test]
+fn a_consent_to_a_restart_allows_no_replacement_and_the_other_way_round() {
+    let (cloud, _) = applied();
+    let hub = |text: &str| manifests(&[("geo", &format!("{GEO}\n  hub: {text}")), ("bio", BIO)]);
+    let blocked_with = |hub: &Manifests, to: Deed| {
+        let mut context = context();
+        context.policy.consents.push(Consent { to, ..consent(&cloud, "geo/instance/hub") });
+        let (_, plan) = look(&cloud, hub, &site(), &context);
+        let hint = plan.scopes["geo"].blocked.first().and_then(|blocked| blocked.hint());
+        hint.unwrap_or_default()
+    };
+    let (restart, replace) = (hub("{instanceType: t3.large}"), hub("{volumeGiB: 8}"));
+    for (change, allowed, refused, word) in [
+        (&restart, Deed::Restart, Deed::Replace, "to: restart"),
+        (&replace, Deed::Replace, Deed::Restart, "to: replace"),
+    ] {
+        assert_eq!(blocked_with(change, allowed), "");
+        assert_eq!(blocked_with(change, Deed::Any), "");
+        for deed in [refused, Deed::Delete] {
+            let hint = blocked_with(change, deed);
+            assert!(hint.contains(word), "{hint}");
+        }
+    }
 }
 
 #[test]
@@ -642,6 +683,7 @@ fn a_removal_that_was_interrupted_is_finished_but_not_on_a_failed_look() {
     let of = |address: &str, id: &str| Consent {
         address: address.into(),
         id: id.into(),
+        to: Deed::Any,
         reason: "test".into(),
     };
     let geo = object(&cloud, "geo/vpc/main").id;
@@ -725,7 +767,7 @@ fn a_hint_is_a_line_of_yaml() {
     let (_, plan) = look(&cloud, &manifests(&[("bio", BIO)]), &site(), &context());
     let hint = plan.scopes["geo"].blocked[0].hint().unwrap();
     let id = object(&cloud, "geo/vpc/main").id;
-    let line = format!("{{address: \"geo\", id: \"{id}\", reason: \"…\"}}");
+    let line = format!("{{address: \"geo\", id: \"{id}\", to: delete, reason: \"…\"}}");
     assert_eq!(hint, format!("to consent, add to consents.yaml: {line}"));
 }
 

@@ -302,6 +302,7 @@ fn a_lost_key_is_not_replaced_until_somebody_consents() {
     let consent = lyceum_core::manifest::repository::Consent {
         address: "geo/signing-key/node".into(),
         id: public,
+        to: Default::default(),
         reason: "lost".into(),
     };
     consented.policy.consents.push(consent);
@@ -345,4 +346,73 @@ fn what_people_write_into_attributes_is_no_reference() {
         panic!("a pointer")
     };
     assert!(signed);
+}
+
+#[test]
+fn a_node_finds_its_key_and_heeds_an_environment_of_its_own() {
+    let agents = BTreeMap::from([("geo".to_string(), super::agent("a"))]);
+    let state = desired(&page("one"), &site(), &Inputs { agents, ..Inputs::default() });
+    let template = &state.resources[&address("geo/launch-template/workers")];
+    let Body::LaunchTemplate(template) = &template.body else { panic!("a template") };
+    let bucket = site().bucket("us-east-1");
+    for part in [
+        "\"publicKey\":\"@{geo/signing-key/node:public_key}\"",
+        "\nEnvironmentFile=-/etc/lyceum/environment\n",
+        ". /etc/lyceum/environment\n",
+        &format!("origin=\"https://{bucket}.s3.us-east-1.amazonaws.com\"\n"),
+        &format!("origin=\"${{AWS_ENDPOINT_URL%/}}/{bucket}\"\n"),
+        "    \"$origin/@{geo/object/agent-aaaaaaaaaaaa}\"\n",
+    ] {
+        assert!(template.user_data.contains(part), "{part}: {}", template.user_data);
+    }
+    // And its pointer names the agent it is to run, by the object that is it.
+    let Body::Pointer(pointer) = &state.resources[&address("geo/pointer/hub")].body else {
+        panic!("a pointer")
+    };
+    assert_eq!(pointer.target["agent"]["digest"], "@{geo/object/agent-aaaaaaaaaaaa:digest}");
+}
+
+#[test]
+fn no_node_may_read_or_write_the_signing_key_and_each_reads_what_its_roles_name() {
+    let mut files = files("one", "");
+    let role = "apiVersion: lyceum/v1\nkind: Role\nmetadata: {name: swarm-worker, version: 1.0.0, \
+                description: d}\nspec:\n  steps:\n    - name: image\n      docker_image: {image: 'a:1', pin: \
+                notebook-image}\n    - name: secret\n      file:\n        path: /etc/secret\n        content: \
+                '@{it}'\n        parameters: {it: 'ssm:/lyceum/geo/oauth', other: '{{ node.os }}', wide: '*'}\n";
+    files.files.insert("cookbooks/swarm-worker/role.yaml".into(), role.into());
+    let leader = "apiVersion: lyceum/v1\nkind: Role\nmetadata: {name: swarm-leader, version: 1.0.0, \
+                  description: d}\nspec:\n  steps:\n    - name: image\n      docker_image: {image: 'a:1', pin: \
+                  notebook-image, publish: true}\n";
+    files.files.insert("cookbooks/swarm-leader/role.yaml".into(), leader.into());
+    let state = desired(&load(&files).unwrap(), &site(), &Inputs::default());
+    let of = |group: &str, sid: &str| -> Value {
+        let Body::Role(role) = &state.resources[&address(&format!("geo/role/{group}"))].body else {
+            panic!("a role")
+        };
+        let statements = role.policies["node"]["Statement"].as_array().unwrap();
+        statements.iter().find(|one| one["Sid"] == sid).cloned().unwrap_or_default()
+    };
+    let names = |statement: &Value| -> Vec<String> {
+        let all = statement["Resource"].as_array().into_iter().flatten();
+        all.map(|arn| arn.as_str().unwrap().split_once(":parameter").unwrap().1.into()).collect()
+    };
+    assert_eq!(
+        names(&of("workers", "ReadParameters")),
+        [
+            "/lyceum/geo/facts",
+            "/lyceum/geo/notebook-image",
+            "/lyceum/geo/oauth",
+            "/lyceum/geo/swarm-join-token"
+        ]
+    );
+    assert_eq!(of("workers", "PublishParameters"), Value::Null);
+    assert_eq!(
+        names(&of("hub", "PublishParameters")),
+        ["/lyceum/geo/notebook-image", "/lyceum/geo/swarm-join-token"]
+    );
+    for group in ["hub", "workers"] {
+        let denied = of(group, "NeverTheSigningKey");
+        assert_eq!((&denied["Effect"], &denied["Action"][0]), (&"Deny".into(), &"ssm:*".into()));
+        assert_eq!(names(&denied), ["/lyceum/geo/node-key-private"]);
+    }
 }

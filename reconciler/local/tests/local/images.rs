@@ -37,13 +37,15 @@ fn production_names_are_pulled_from_the_local_registry() {
     cloud.done("metadata from a container");
 
     cloud.ground.registry().stop().unwrap();
-    let missing = node.run(&["docker", "pull", "quay.io/lyceum/other:1"]).unwrap();
-    assert!(!missing.success());
+    // Docker itself would try for half a minute.
+    let reach = ["timeout", "2", "bash", "-c", "exec 3<>/dev/tcp/quay.io/443"];
+    assert!(!node.run(&reach).unwrap().success());
     cloud.ground.registry().start().unwrap();
-    cloud.ground.registry().push(&small_image(&cloud.ground, "two"), NAME).unwrap();
+    let other = small_image(&cloud.ground, "two");
+    cloud.ground.registry().push(&other, NAME).unwrap();
     node.succeed(&["docker", "pull", NAME]).unwrap();
     assert_eq!(node.succeed(&["docker", "run", "--rm", NAME, "cat", "/content"]).unwrap(), "two");
-    cloud.ground.daemon().docker().succeed(&["rmi", &image]).unwrap();
+    cloud.ground.daemon().docker().succeed(&["rmi", &image, &other]).unwrap();
     cloud.done("registry away and back");
     cloud.close();
 }
@@ -87,6 +89,20 @@ fn the_hub_and_the_notebook_are_built_and_run() {
         );
     }
     cloud.done("versions");
+
+    // They serve: the hub through its proxy, the notebook by itself.
+    let serve = |name: &str, image: &str, command: &str, ask: &str| {
+        node.shell(&format!("docker run -d --name {name} --network host {image} {command}"))
+            .unwrap();
+        let answered = lyceum_local::wait_until(ask, std::time::Duration::from_secs(180), || {
+            Ok(node.run(&["curl", "-fsS", "-m", "5", ask])?.success())
+        });
+        let logs = node.run(&["docker", "logs", "--tail", "40", name]).unwrap().said();
+        answered.unwrap_or_else(|error| panic!("{error}\n{logs}"));
+    };
+    serve("hub", hub, "jupyterhub", "http://127.0.0.1:8000/hub/health");
+    serve("notebook", notebook, "jupyter lab --no-browser", "http://127.0.0.1:8888/api");
+    cloud.done("hub and notebook answer");
     cloud.close();
 }
 

@@ -91,7 +91,7 @@ pub(crate) fn small_image(ground: &Ground, content: &str) -> String {
     docker
         .succeed(&["run", "--rm", "--network=none", "-v", &out, &image, "sh", "-c", &script])
         .unwrap();
-    let tag = format!("lyceum-local/small:{}", ground.name());
+    let tag = format!("lyceum-local/small:{}-{content}", ground.name());
     docker.succeed(&["import", &folder.join("root.tar").display().to_string(), &tag]).unwrap();
     tag
 }

@@ -158,7 +158,7 @@ impl FakeHost {
         self.dead = false;
     }
 
-    /// Has a program do something.
+    /// Has a program do something; `*` is every other one.
     pub fn program(
         &mut self,
         name: &str,

@@ -45,7 +45,8 @@ impl Outside for FakeHost {
             if name == "blkid" && !machine.programs.contains_key("blkid") {
                 return Ok(uuid(program));
             }
-            let Some(behaviour) = machine.programs.get(&name).cloned() else {
+            let known = machine.programs.get(&name).or_else(|| machine.programs.get("*"));
+            let Some(behaviour) = known.cloned() else {
                 return error(Cause::NotFound, call, "No such file or directory");
             };
             Ok(behaviour(machine, program))

@@ -106,6 +106,11 @@ impl Machine {
         self.take("/var/lib/docker/swarm");
     }
 
+    /// The node was never in a swarm.
+    pub fn leave(&mut self) {
+        self.leave_swarm();
+    }
+
     pub(super) fn token(&mut self, role: &str) -> Answer<Confidential> {
         Ok(Confidential::new(self.own_swarm("swarm_token")?.token(role)))
     }

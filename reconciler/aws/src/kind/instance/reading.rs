@@ -21,13 +21,15 @@ const TAG_OS: &str = "lyceum:os";
 const TAG_TEMPLATE: &str = "aws:ec2launchtemplate:id";
 const TAG_TEMPLATE_VERSION: &str = "aws:ec2launchtemplate:version";
 
-/// The hubs among `instances`; `volumes` are those of our owner.
+/// The hubs among `instances` that are not gone; `volumes` are those of our
+/// owner.
 pub(crate) async fn listing(
     clients: &Clients,
     instances: Vec<Described>,
     volumes: &[Volume],
 ) -> Result<Listing, CloudError> {
-    let hubs: Vec<Described> = instances.into_iter().filter(|one| !part(clients, one)).collect();
+    let alive = instances.into_iter().filter(|one| !machine::gone(one));
+    let hubs: Vec<Described> = alive.filter(|one| !part(clients, one)).collect();
     let (strays, profiles) =
         tokio::try_join!(strays(clients, &hubs, volumes), profiles(clients, &hubs))?;
     let volumes = volumes.iter().chain(&strays);

@@ -6,7 +6,7 @@ use super::{Diagnostic, Model, Rule};
 
 pub(super) const RULE: Rule = Rule {
     id: "duplicate-consent",
-    summary: "No two consents are for the same address and id.",
+    summary: "No two consents are for the same address, id and deed.",
     check,
 };
 
@@ -14,7 +14,7 @@ fn check(model: &Model, found: &mut Vec<Diagnostic>) {
     let Some(consents) = &model.consents else { return };
     let mut first = BTreeMap::new();
     for (index, consent) in consents.manifest.consents.iter().enumerate() {
-        let earlier = *first.entry((&consent.address, &consent.id)).or_insert(index);
+        let earlier = *first.entry((&consent.address, &consent.id, consent.to)).or_insert(index);
         if earlier != index {
             let line = consents.place(&format!("/consents/{earlier}/address")).mark.line;
             let message = format!(

@@ -279,12 +279,15 @@ fn role_place(role: &Declaration<RoleManifest>, place: &texts::Place) -> Place {
     }
 }
 
+/// Fields of a step that name others: where, and what.
+type StepLists<'a> = Vec<(&'static str, &'a [String])>;
+
 /// Reports names of steps that are none, in the lists that `lists` gives: field
 /// and names.
 fn step_names(
     model: &Model,
     rule: &Rule,
-    lists: &dyn Fn(&StepManifest) -> Vec<(&'static str, &[String])>,
+    lists: &dyn Fn(&StepManifest) -> StepLists<'_>,
     found: &mut Vec<Diagnostic>,
 ) {
     let steps_of = |role: &Declaration<RoleManifest>| -> BTreeSet<String> {

@@ -23,7 +23,6 @@ pub(super) const RULE: Rule = Rule {
     check,
 };
 
-/// What of a cluster's `spec` no template sees is not worth a hint either.
 fn check(model: &Model, found: &mut Vec<Diagnostic>) {
     for role in &model.roles {
         let Some(files) = model.role_files.get(&role.manifest.metadata.name) else { continue };
@@ -79,7 +78,7 @@ fn unknown(word: &str, known: Vec<String>, message: &str) -> Option<Fault> {
 fn unknown_field(schema: &Value, path: &str, of: &str) -> Option<Fault> {
     let mut at = schema;
     for (depth, part) in path.split('.').filter(|part| !part.is_empty()).enumerate() {
-        let Some(properties) = at["properties"].as_object() else { return None };
+        let properties = at["properties"].as_object()?;
         let offered = |name: &&String| match depth {
             // Of the manifest: `metadata` and `spec`.
             0 => !["apiVersion", "kind"].contains(&name.as_str()),

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::step::SHARED;
+use super::super::step::{ABSENT, ANY_VERSION, Action, SHARED};
 use super::{Drafted, Ids, PlanError, PlannedStep};
 
 /// Steps with all their needs, in order.
@@ -15,8 +15,8 @@ pub(super) fn ordered(steps: Vec<Drafted>, ids: &Ids) -> Result<Vec<PlannedStep>
         graph.said(place, step, ids)?;
         graph.found(place, step)?;
     }
+    graph.hold_behind_barriers(&steps);
     let order = graph.sorted(&steps)?;
-    graph.hold_behind_barriers(&order, &steps);
     let names = |places: &BTreeSet<usize>| {
         places.iter().map(|place| steps[*place].id.clone()).collect::<BTreeSet<_>>()
     };
@@ -57,6 +57,7 @@ impl Graph {
                 others.push(place);
             }
         }
+        check_packages(steps)?;
         let none = vec![BTreeSet::new(); steps.len()];
         Ok(Self { owners, providers, needs: none.clone(), watches: none })
     }
@@ -144,16 +145,53 @@ impl Graph {
         PlanError::new(first, format!("steps wait for each other: {}", names.join(", ")))
     }
 
-    /// Nothing after a barrier runs while it is not as it should be.
-    fn hold_behind_barriers(&mut self, order: &[usize], steps: &[Drafted]) {
-        let mut barriers: Vec<usize> = Vec::new();
-        for place in order {
-            self.needs[*place].extend(&barriers);
-            if steps[*place].action.step().is_barrier() {
-                barriers.push(*place);
+    /// Nothing after a barrier runs while it is not as it should be, but for
+    /// what the barrier itself waits for.
+    fn hold_behind_barriers(&mut self, steps: &[Drafted]) {
+        for barrier in 0..steps.len() {
+            if !steps[barrier].action.step().is_barrier() {
+                continue;
+            }
+            let before = self.closure(barrier);
+            for after in (barrier + 1..steps.len()).filter(|after| !before.contains(after)) {
+                self.needs[after].insert(barrier);
             }
         }
     }
+
+    /// All that a step waits for, by others too.
+    fn closure(&self, place: usize) -> BTreeSet<usize> {
+        let mut reached = BTreeSet::new();
+        let mut open = vec![place];
+        while let Some(next) = open.pop() {
+            open.extend(self.needs[next].iter().copied().filter(|need| reached.insert(*need)));
+        }
+        reached
+    }
+}
+
+/// No package is wanted in two versions, or wanted and not.
+fn check_packages(steps: &[Drafted]) -> Result<(), PlanError> {
+    let mut wishes: BTreeMap<&str, (&str, &Drafted)> = BTreeMap::new();
+    for step in steps {
+        let Action::Package(package) = &step.action else { continue };
+        for (name, wish) in package.wishes() {
+            let (known, other) = *wishes.entry(name).or_insert((wish, step));
+            let agree = known == wish
+                || [known, wish].contains(&ANY_VERSION) && ![known, wish].contains(&ABSENT);
+            if !agree {
+                let message = format!(
+                    "{other} wants the package {name} {known}, not {wish}",
+                    other = other.id
+                );
+                return Err(PlanError::new(&step.id, message));
+            }
+            if known == ANY_VERSION {
+                wishes.insert(name, (wish, step));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The places of a step by its name in the same role, or as `role/name`.

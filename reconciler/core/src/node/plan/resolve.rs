@@ -8,6 +8,9 @@ use super::super::bundle::Role;
 use super::super::step::{Action, File, LARGEST_FILE, Package, Unit};
 use super::PlanError;
 
+/// Longest name of anything on a node.
+const LONGEST_NAME: usize = 200;
+
 /// Renders a text of this name.
 type Render<'a> = dyn Fn(&str, &str) -> Result<String, PlanError> + 'a;
 
@@ -25,7 +28,35 @@ pub(super) fn with_files(
         Action::Package(package) => source.package(package)?,
         _ => {}
     }
+    check_name(id, &action)?;
     Ok(action)
+}
+
+/// The schema has held names to their form, but not what a template became.
+fn check_name(id: &str, action: &Action) -> Result<(), PlanError> {
+    let (field, name) = match action {
+        Action::User(step) => ("user.name", &step.name),
+        Action::Group(step) => ("group.name", &step.name),
+        Action::Service(step) => ("service.unit", &step.unit),
+        Action::Unit(step) => ("unit.name", &step.name),
+        Action::Timer(step) => ("timer.name", &step.name),
+        Action::KernelModule(step) => ("kernel_module.name", &step.name),
+        Action::Parameter(step) => ("parameter.name", &step.name),
+        Action::DockerNetwork(step) => ("docker_network.name", &step.name),
+        Action::DockerService(step) => ("docker_service.name", &step.name),
+        Action::DockerContainer(step) => ("docker_container.name", &step.name),
+        _ => return Ok(()),
+    };
+    // A drop-in is named by its unit's folder and its own file.
+    let flat = match action {
+        Action::Unit(_) => name.replacen(".d/", ".d-", 1),
+        _ => name.clone(),
+    };
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b":_.@-".contains(&byte);
+    if flat.is_empty() || flat.len() > LONGEST_NAME || !flat.bytes().all(plain) {
+        return Err(PlanError::new(id, format!("{field}: `{name}` is no name")));
+    }
+    Ok(())
 }
 
 struct Source<'a> {

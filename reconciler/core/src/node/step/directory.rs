@@ -13,7 +13,7 @@ use crate::node::host::{Access, Cause, FileKind};
 pub struct Directory {
     /// Where, absolute. Directories around it that are missing are made, owned
     /// by root.
-    #[schemars(regex(pattern = r"^/"), length(max = 1000))]
+    #[schemars(regex(pattern = r"^/|\{\{"), length(max = 1000))]
     pub path: String,
     /// The owner's name.
     #[serde(default = "root")]
@@ -23,7 +23,7 @@ pub struct Directory {
     pub group: String,
     /// Permissions, octal.
     #[serde(default = "mode")]
-    #[schemars(regex(pattern = r"^[0-7]{3,4}$"))]
+    #[schemars(regex(pattern = r"^[0-7]{3,4}$|\{\{"))]
     pub mode: String,
     /// There is to be nothing at that path; what it holds goes too.
     #[serde(default)]

@@ -14,7 +14,7 @@ use super::{Difference, Run, Step, StepError, Texts, spec};
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DockerContainer {
     /// Its name.
-    #[schemars(regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$"))]
+    #[schemars(regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$|\{\{"))]
     pub name: String,
     /// The image, with a tag or a digest.
     #[serde(default)]

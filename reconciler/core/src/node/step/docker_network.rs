@@ -13,7 +13,7 @@ use crate::node::host::Cause;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DockerNetwork {
     /// Its name.
-    #[schemars(regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$"))]
+    #[schemars(regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$|\{\{"))]
     pub name: String,
     /// `overlay` or `bridge`.
     #[serde(default = "overlay")]

@@ -14,7 +14,7 @@ use crate::node::host::{Cause, DockerObject};
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DockerService {
     /// Its name.
-    #[schemars(regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$"))]
+    #[schemars(regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$|\{\{"))]
     pub name: String,
     /// The image, with a tag or a digest.
     #[serde(default)]

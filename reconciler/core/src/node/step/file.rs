@@ -16,7 +16,7 @@ use crate::node::host::{Access, Cause, FileKind};
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct File {
     /// Where, absolute.
-    #[schemars(regex(pattern = r"^/"), length(max = 1000))]
+    #[schemars(regex(pattern = r"^/|\{\{"), length(max = 1000))]
     pub path: String,
     /// The content itself, a template like every text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -35,7 +35,7 @@ pub struct File {
     pub group: String,
     /// Permissions, octal.
     #[serde(default = "mode")]
-    #[schemars(regex(pattern = r"^[0-7]{3,4}$"))]
+    #[schemars(regex(pattern = r"^[0-7]{3,4}$|\{\{"))]
     pub mode: String,
     /// A program that must accept the new file before it replaces the old one;
     /// `{}` in an argument is the new file's path.

@@ -10,7 +10,7 @@ use super::{Difference, Run, Step, StepError};
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Group {
     /// Its name.
-    #[schemars(regex(pattern = r"^[a-z_][a-z0-9_-]{0,31}$"))]
+    #[schemars(regex(pattern = r"^[a-z_][a-z0-9_-]{0,31}$|\{\{"))]
     pub name: String,
     /// Its number; the system's choice without one.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -21,6 +21,7 @@ mod run;
 mod spec;
 
 pub(super) use mount::is_mounted_as;
+pub(super) use package::{ABSENT, ANY_VERSION};
 pub(super) use run::Memory;
 pub use run::Run;
 

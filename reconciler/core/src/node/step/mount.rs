@@ -14,7 +14,7 @@ use crate::node::host::{Access, Cause, FileKind, Host, Mounted, Program, UnitVer
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Mount {
     /// Where, absolute; the directory is made.
-    #[schemars(regex(pattern = r"^/[^ ]+$"), length(max = 1000))]
+    #[schemars(regex(pattern = r"^/[^ ]+$|\{\{"), length(max = 1000))]
     pub path: String,
     /// What it is.
     #[serde(rename = "type")]

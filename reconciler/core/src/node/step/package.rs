@@ -29,7 +29,7 @@ pub struct Package {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PackageRepository {
     /// What its files on the node are called.
-    #[schemars(regex(pattern = r"^[a-z0-9][a-z0-9-]{0,40}$"))]
+    #[schemars(regex(pattern = r"^[a-z0-9][a-z0-9-]{0,40}$|\{\{"))]
     pub name: String,
     /// Its address.
     pub uri: String,
@@ -100,7 +100,18 @@ impl Step for Package {
     }
 }
 
+/// What is said of a package that may have any version.
+pub(in crate::node) const ANY_VERSION: &str = "in any version";
+/// What is said of a package that is not to be there.
+pub(in crate::node) const ABSENT: &str = "absent";
+
 impl Package {
+    /// Each package with the version it should have.
+    pub(in crate::node) fn wishes(&self) -> impl Iterator<Item = (&str, &str)> {
+        let wanted = self.wanted().map(|(name, version)| (name, version.unwrap_or(ANY_VERSION)));
+        wanted.chain(self.remove.iter().map(|name| (name.as_str(), ABSENT)))
+    }
+
     /// Every package it asks for or refuses, without versions.
     pub(in crate::node) fn names(&self) -> Vec<String> {
         let wanted = self.wanted().map(|(name, _)| name.to_string());

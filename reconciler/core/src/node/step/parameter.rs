@@ -11,7 +11,7 @@ use crate::node::host::Confidential;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Parameter {
     /// The parameter's name under the cluster's prefix.
-    #[schemars(regex(pattern = r"^[a-z][a-z0-9-]{0,62}$"))]
+    #[schemars(regex(pattern = r"^[a-z][a-z0-9-]{0,62}$|\{\{"))]
     pub name: String,
     /// Where the value comes from.
     pub from: ParameterSource,

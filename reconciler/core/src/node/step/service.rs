@@ -15,7 +15,7 @@ use crate::node::host::{Cause, UnitState, UnitVerb};
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Service {
     /// The unit, `nginx.service`.
-    #[schemars(regex(pattern = r"^[A-Za-z0-9:_.@-]+\.(service|socket|timer|path|target|mount)$"))]
+    #[schemars(regex(pattern = r"^[A-Za-z0-9:_.@-]+\.(service|socket|timer|path|target|mount)$|\{\{"))]
     pub unit: String,
     /// It runs, or does not.
     #[serde(default = "yes")]

@@ -23,24 +23,28 @@ const MOST_SHOWN: usize = 200;
 const UNORDERED: &[&str] = &["Mounts", "Ports", "Networks", "Aliases", "Constraints"];
 
 /// Values that are the same as none, by the end of their path.
-const DEFAULTS: &[(&str, &str)] = &[
-    ("ContainerSpec.Isolation", "\"default\""),
-    ("ContainerSpec.StopGracePeriod", "10000000000"),
-    ("BindOptions.Propagation", "\"rprivate\""),
-    ("RestartPolicy.Condition", "\"any\""),
-    ("RestartPolicy.Delay", "5000000000"),
-    ("TaskTemplate.Runtime", "\"container\""),
-    ("UpdateConfig.Parallelism", "1"),
-    ("UpdateConfig.FailureAction", "\"pause\""),
-    ("UpdateConfig.Monitor", "5000000000"),
-    ("UpdateConfig.Order", "\"stop-first\""),
-    ("RollbackConfig.Parallelism", "1"),
-    ("RollbackConfig.FailureAction", "\"pause\""),
-    ("RollbackConfig.Monitor", "5000000000"),
-    ("RollbackConfig.Order", "\"stop-first\""),
-    ("EndpointSpec.Mode", "\"vip\""),
-    ("Ports.Protocol", "\"tcp\""),
-    ("Ports.PublishMode", "\"ingress\""),
+const DEFAULT_TEXTS: &[(&str, &str)] = &[
+    ("ContainerSpec.Isolation", "default"),
+    ("BindOptions.Propagation", "rprivate"),
+    ("RestartPolicy.Condition", "any"),
+    ("TaskTemplate.Runtime", "container"),
+    ("UpdateConfig.FailureAction", "pause"),
+    ("UpdateConfig.Order", "stop-first"),
+    ("RollbackConfig.FailureAction", "pause"),
+    ("RollbackConfig.Order", "stop-first"),
+    ("EndpointSpec.Mode", "vip"),
+    ("Ports.Protocol", "tcp"),
+    ("Ports.PublishMode", "ingress"),
+];
+
+/// The same for numbers; times are in nanoseconds.
+const DEFAULT_NUMBERS: &[(&str, u64)] = &[
+    ("ContainerSpec.StopGracePeriod", 10_000_000_000),
+    ("RestartPolicy.Delay", 5_000_000_000),
+    ("UpdateConfig.Parallelism", 1),
+    ("UpdateConfig.Monitor", 5_000_000_000),
+    ("RollbackConfig.Parallelism", 1),
+    ("RollbackConfig.Monitor", 5_000_000_000),
 ];
 
 /// Zero that does not mean none.
@@ -194,12 +198,20 @@ fn normal(path: &str, value: Value) -> Option<Value> {
         Value::Object(map) => map.is_empty() && path != "Mode.Global",
         Value::Bool(true) => false,
     };
-    let default = DEFAULTS.iter().any(|(end, default)| {
-        let at_end =
-            path.strip_suffix(end).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
-        at_end && value.to_string() == *default
-    });
-    (!nothing && !default).then_some(value)
+    (!nothing && !is_default(path, &value)).then_some(value)
+}
+
+fn is_default(path: &str, value: &Value) -> bool {
+    let is_at = |end: &str| {
+        path.strip_suffix(end).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    };
+    match value {
+        Value::String(text) => DEFAULT_TEXTS.iter().any(|(end, it)| is_at(end) && text == it),
+        Value::Number(number) => {
+            DEFAULT_NUMBERS.iter().any(|(end, it)| is_at(end) && number.as_u64() == Some(*it))
+        }
+        _ => false,
+    }
 }
 
 fn normal_map(path: &str, map: Map<String, Value>) -> Map<String, Value> {

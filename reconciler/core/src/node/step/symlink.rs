@@ -12,7 +12,7 @@ use crate::node::host::{Cause, FileKind};
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Symlink {
     /// Where, absolute.
-    #[schemars(regex(pattern = r"^/"), length(max = 1000))]
+    #[schemars(regex(pattern = r"^/|\{\{"), length(max = 1000))]
     pub path: String,
     /// What it points to.
     #[serde(default)]

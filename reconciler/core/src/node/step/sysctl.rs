@@ -51,7 +51,7 @@ impl Step for Sysctl {
 impl Sysctl {
     /// After those of the distribution, and of a name that no other step has.
     fn file(&self, id: &str) -> (String, String) {
-        let name = id.replace('/', "-").replace('[', "-").replace(']', "");
+        let name = id.replace(['/', '['], "-").replace(']', "");
         let mut text = String::from("# Written by Lyceum.\n");
         for (key, value) in &self.values {
             text.push_str(&format!("{key} = {value}\n"));

@@ -12,7 +12,7 @@ use crate::node::host::{Cause, UnitVerb};
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Timer {
     /// What its units are called, without an ending.
-    #[schemars(regex(pattern = r"^[a-z0-9][a-z0-9-]{0,60}$"))]
+    #[schemars(regex(pattern = r"^[a-z0-9][a-z0-9-]{0,60}$|\{\{"))]
     pub name: String,
     /// When, as systemd's `OnCalendar`: `daily`, `*-*-* 03:00:00`.
     #[serde(default)]

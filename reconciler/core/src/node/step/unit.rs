@@ -12,7 +12,7 @@ use crate::node::host::Cause;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Unit {
     /// The unit, `hub.service`, or a drop-in, `docker.service.d/limits.conf`.
-    #[schemars(regex(pattern = r"^[A-Za-z0-9:_.@-]+(\.d/[A-Za-z0-9:_.@-]+\.conf)?$"))]
+    #[schemars(regex(pattern = r"^[A-Za-z0-9:_.@-]+(\.d/[A-Za-z0-9:_.@-]+\.conf)?$|\{\{"))]
     pub name: String,
     /// The content itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
