@@ -2,6 +2,9 @@
 //!
 //! One cluster for all: machines take minutes, questions to them do not.
 
+// The whole crate is a test; clippy only sees that of the test functions.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 use std::collections::BTreeMap;
 use std::process::Command;
 use std::time::{Duration, Instant};

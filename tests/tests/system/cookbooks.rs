@@ -20,7 +20,7 @@ fn the_programs_of_the_roles_do_what_their_tests_say() {
 /// How many tests ran, as unittest says it at the end.
 fn ran(said: &str) -> usize {
     let counts = said.lines().filter_map(|line| line.strip_prefix("Ran "));
-    let count = counts.filter_map(|rest| rest.split(' ').next()?.parse().ok()).last();
+    let count = counts.filter_map(|rest| rest.split(' ').next()?.parse().ok()).next_back();
     count.unwrap_or_default()
 }
 

@@ -2,7 +2,7 @@
 //! is tried on a single machine.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -33,7 +33,7 @@ const LARGEST_FILE: usize = 1024 * 1024;
 /// What is around a node.
 pub enum Surroundings {
     /// A cluster in AWS.
-    Cloud(Cloud),
+    Cloud(Box<Cloud>),
     /// A file of parameters, name to value; none without one.
     Alone(Option<PathBuf>),
 }
@@ -55,7 +55,7 @@ impl Surroundings {
     /// A cluster in AWS.
     pub fn cloud(aws: Arc<Aws>, settings: Settings) -> Self {
         let (parameters, peers) = (BTreeMap::new(), BTreeMap::new());
-        Self::Cloud(Cloud { aws, settings, parameters, away: None, peers })
+        Self::Cloud(Box::new(Cloud { aws, settings, parameters, away: None, peers }))
     }
 
     pub(super) fn aws(&self) -> Option<Arc<Aws>> {
@@ -71,7 +71,7 @@ impl host::Cluster for Machine {
         match &mut self.surroundings {
             Surroundings::Cloud(cloud) => self.runtime.block_on(cloud.parameter(name)),
             Surroundings::Alone(path) => {
-                let value = path.as_ref().map(parameters_of).transpose()?.unwrap_or_default();
+                let value = path.as_deref().map(parameters_of).transpose()?.unwrap_or_default();
                 Ok(value.get(name).filter(|value| *value != NOT_YET).map(Confidential::new))
             }
         }
@@ -173,7 +173,7 @@ impl Cloud {
     }
 }
 
-fn parameters_of(path: &PathBuf) -> Answer<BTreeMap<String, String>> {
+fn parameters_of(path: &Path) -> Answer<BTreeMap<String, String>> {
     let operation = format!("read {}", path.display());
     let content = disk::read(path, LARGEST_FILE).map_err(|it| disk::failed(&operation, &it))?;
     match content {

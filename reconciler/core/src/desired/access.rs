@@ -62,7 +62,7 @@ fn every_node(draft: &Draft<'_>) -> Vec<Value> {
         ),
         allow("ReadOwnFiles", &["s3:GetObject"], vec![format!("{bucket}/{prefix}*")]),
         allow("Report", &["s3:PutObject"], vec![format!("{bucket}/{prefix}nodes/*")]),
-        allow("Log", &["logs:CreateLogStream", "logs:PutLogEvents"], vec![logs]),
+        allow("Log", LOG, vec![logs]),
         allow_if(
             "Metrics",
             &["cloudwatch:PutMetricData"],
@@ -181,6 +181,14 @@ fn group(draft: &Draft<'_>) -> String {
     let group = format!("autoScalingGroup:*:autoScalingGroupName/{name}");
     draft.site.arn("autoscaling", &draft.spec.region, &group)
 }
+
+/// The group is made by the first node that has something to tell.
+const LOG: &[&str] = &[
+    "logs:CreateLogGroup",
+    "logs:CreateLogStream",
+    "logs:PutLogEvents",
+    "logs:PutRetentionPolicy",
+];
 
 const READ_PARAMETERS: &[&str] = &["ssm:GetParameter", "ssm:GetParameters"];
 

@@ -381,7 +381,10 @@ fn no_node_may_read_or_write_the_signing_key_and_each_reads_what_its_roles_name(
                 '@{it}'\n        parameters: {it: 'ssm:/lyceum/geo/oauth', other: '{{ node.os }}', wide: '*'}\n";
     files.files.insert("cookbooks/swarm-worker/role.yaml".into(), role.into());
     let leader = "apiVersion: lyceum/v1\nkind: Role\nmetadata: {name: swarm-leader, version: 1.0.0, \
-                  description: d}\nspec:\n  steps:\n    - name: image\n      docker_image: {image: 'a:1', pin: \
+                  description: d}\nspec:\n  attributes:\n    trial: {type: string, description: d, default: \
+                  trial-password}\n  steps:\n    - name: trial\n      file:\n        path: /etc/trial\n        \
+                  content: '@{it}'\n        parameters: {it: '{{ attributes.trial }}', oauth: '{{ \
+                  cluster.spec.jupyter.auth.clientSecretRef }}'}\n    - name: image\n      docker_image: {image: 'a:1', pin: \
                   notebook-image, publish: true}\n";
     files.files.insert("cookbooks/swarm-leader/role.yaml".into(), leader.into());
     let state = desired(&load(&files).unwrap(), &site(), &Inputs::default());
@@ -403,6 +406,16 @@ fn no_node_may_read_or_write_the_signing_key_and_each_reads_what_its_roles_name(
             "/lyceum/geo/notebook-image",
             "/lyceum/geo/oauth",
             "/lyceum/geo/swarm-join-token"
+        ]
+    );
+    // A name that is an attribute is the attribute's; one that nobody set is none.
+    assert_eq!(
+        names(&of("hub", "ReadParameters")),
+        [
+            "/lyceum/geo/facts",
+            "/lyceum/geo/notebook-image",
+            "/lyceum/geo/swarm-join-token",
+            "/lyceum/geo/trial-password"
         ]
     );
     assert_eq!(of("workers", "PublishParameters"), Value::Null);
