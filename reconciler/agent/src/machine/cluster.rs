@@ -98,7 +98,7 @@ impl host::Cluster for Machine {
         match &mut self.surroundings {
             Surroundings::Cloud(cloud) => self.runtime.block_on(cloud.peers()),
             Surroundings::Alone(path) => {
-                let values = path.as_ref().map(parameters_of).transpose()?.unwrap_or_default();
+                let values = path.as_deref().map(parameters_of).transpose()?.unwrap_or_default();
                 let peers = values.iter().filter_map(|(key, value)| {
                     Some((key.strip_prefix(PEER)?.to_string(), value == READY))
                 });
