@@ -110,7 +110,7 @@ struct Alone {
     #[arg(long, value_name = "FILE", requires = "bundle")]
     facts: Option<PathBuf>,
     /// Parameters, absolute name to value: YAML or JSON; written where a role
-    /// publishes one
+    /// publishes one. `peer:i-1: ready` stands in for another node's report
     #[arg(long, value_name = "FILE", requires = "bundle")]
     parameters: Option<PathBuf>,
 }
@@ -259,7 +259,8 @@ impl Place {
     fn node_of(&self, own: Own) -> Result<Node, Failed> {
         let settings = Settings::read(&self.settings)?;
         let (runtime, keep) = (self.runtime.handle().clone(), self.keep.clone());
-        Ok(Node::new(runtime, keep, settings, &Endpoints::of_environment(), own)?)
+        let endpoints = Endpoints::here(&self.settings.with_file_name(settings::ENVIRONMENT));
+        Ok(Node::new(runtime, keep, settings, &endpoints, own)?)
     }
 
     /// Roles from this machine; without a mode their checks alone.

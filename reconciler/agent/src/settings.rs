@@ -9,6 +9,8 @@ use crate::disk;
 
 /// Where a node's settings are.
 pub const FILE: &str = "/etc/lyceum/node.json";
+/// The service's environment, beside them.
+pub const ENVIRONMENT: &str = "environment";
 /// Far above any.
 const LARGEST: usize = 64 * 1024;
 

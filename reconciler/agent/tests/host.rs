@@ -132,6 +132,10 @@ fn marks_and_parameters_outlive_the_machine_in_memory() {
     assert_eq!(mode & 0o777, 0o600);
     here.machine.put_parameter("/a/token", &Confidential::new("none")).unwrap();
     assert_eq!(here.machine.parameter("/a/token").unwrap(), None, "not yet");
+    let peers = "{'peer:i-1': ready, 'peer:i-2': behind, /a/token: t}";
+    std::fs::write(here.path("parameters.json"), peers).unwrap();
+    let expected = [("i-1".to_string(), true), ("i-2".to_string(), false)];
+    assert_eq!(here.machine.peers().unwrap(), expected.into());
 }
 
 #[test]

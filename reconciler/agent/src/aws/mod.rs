@@ -11,6 +11,7 @@ pub mod registry;
 pub mod role;
 pub mod s3;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -25,6 +26,7 @@ use reqwest::{Client, Method, Url};
 use serde_json::Value;
 use xmlparser::{ElementEnd, Token};
 
+use crate::disk;
 use crate::http::{self, Answered, Names};
 use role::InstanceRole;
 
@@ -39,6 +41,8 @@ const TRIES: u32 = 3;
 /// Longest pause before a second try; it doubles from there.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(4);
+/// Longest file of the service's environment.
+const LARGEST_FILE: usize = 64 * 1024;
 /// Longest answer of a small call.
 const LARGEST: usize = 8 * 1024 * 1024;
 
@@ -60,11 +64,24 @@ pub struct Endpoints {
 }
 
 impl Endpoints {
-    /// As the environment says.
-    pub fn of_environment() -> Self {
-        let value = |name| std::env::var(name).ok().filter(|url: &String| !url.is_empty());
+    /// As the environment says; else as the service's environment in a file
+    /// does, so that a run by hand asks the same AWS.
+    pub fn here(file: &Path) -> Self {
+        let content = disk::read(file, LARGEST_FILE).ok().flatten().unwrap_or_default();
+        let content = String::from_utf8_lossy(&content).into_owned();
+        let value = |name: &str| {
+            let set = std::env::var(name).ok();
+            set.or_else(|| assigned(&content, name)).filter(|url| !url.is_empty())
+        };
         Self { services: value(ENDPOINT), metadata: value(METADATA) }
     }
+}
+
+/// The value a line `NAME=value` gives, as systemd reads it.
+fn assigned(content: &str, name: &str) -> Option<String> {
+    let lines = content.lines().filter_map(|line| line.trim().split_once('='));
+    let value = lines.filter(|(key, _)| *key == name).next_back()?.1;
+    Some(value.trim().trim_matches(['"', '\'']).to_string())
 }
 
 /// One call.
@@ -329,6 +346,14 @@ mod tests {
         assert!(answer(400, xml).is_expired());
         assert!(answer(503, "").may_pass() && !answer(403, "").may_pass());
         assert!(answer(400, r#"{"__type":"ThrottlingException"}"#).may_pass());
+    }
+
+    #[test]
+    fn the_services_environment_is_read_as_systemd_does() {
+        let file =
+            "# comment\nAWS_ENDPOINT_URL=http://old\nAWS_ENDPOINT_URL=\"http://10.0.0.1:80\"\n";
+        assert_eq!(assigned(file, ENDPOINT).as_deref(), Some("http://10.0.0.1:80"));
+        assert_eq!(assigned(file, METADATA), None);
     }
 
     #[test]

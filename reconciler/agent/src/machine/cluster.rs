@@ -16,6 +16,10 @@ use crate::settings::Settings;
 
 /// What the reconciler seeds a parameter with that a node fills in.
 const NOT_YET: &str = "none";
+/// In a file of parameters, `peer:i-1: ready` stands in for the report of
+/// another node.
+const PEER: &str = "peer:";
+const READY: &str = "ready";
 /// One run asks for the same value several times.
 const FRESH: Duration = Duration::from_secs(3);
 /// A call that went unanswered is not made again so soon: a node without AWS
@@ -93,7 +97,13 @@ impl host::Cluster for Machine {
     fn peers(&mut self) -> Answer<BTreeMap<String, bool>> {
         match &mut self.surroundings {
             Surroundings::Cloud(cloud) => self.runtime.block_on(cloud.peers()),
-            Surroundings::Alone(_) => Ok(BTreeMap::new()),
+            Surroundings::Alone(path) => {
+                let values = path.as_deref().map(parameters_of).transpose()?.unwrap_or_default();
+                let peers = values.iter().filter_map(|(key, value)| {
+                    Some((key.strip_prefix(PEER)?.to_string(), value == READY))
+                });
+                Ok(peers.collect())
+            }
         }
     }
 }
