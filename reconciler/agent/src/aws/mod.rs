@@ -79,8 +79,8 @@ impl Endpoints {
 
 /// The value a line `NAME=value` gives, as systemd reads it.
 fn assigned(content: &str, name: &str) -> Option<String> {
-    let lines = content.lines().filter_map(|line| line.trim().split_once('='));
-    let value = lines.filter(|(key, _)| *key == name).next_back()?.1;
+    let mut lines = content.lines().filter_map(|line| line.trim().split_once('='));
+    let value = lines.rfind(|(key, _)| *key == name)?.1;
     Some(value.trim().trim_matches(['"', '\'']).to_string())
 }
 
