@@ -32,6 +32,9 @@ use crate::settings::Settings;
 const WHOLE: Duration = Duration::from_secs(600);
 /// A report that says the same is written this often.
 const REPORT: Duration = Duration::from_secs(25);
+/// The way out where another agent does not do.
+const OTHER_AGENT: &str =
+    "give `lyceum` an agent that runs on this node, with `--agent` or beside it, and apply again";
 const IDENTITY: &str = "identity.json";
 const CLUSTER_FACTS: &str = "facts.json";
 
@@ -256,6 +259,11 @@ impl Node {
         self.set_trouble("agent", Some(&error));
     }
 
+    /// This agent is the one that is to run: what was said of another is past.
+    pub fn stays(&mut self) {
+        self.set_trouble("agent", None);
+    }
+
     fn try_replace(&self, agent: &AgentBinary) -> HostError {
         let key = self.settings.key(&format!("agents/{}", agent.digest));
         let fetched = self.fetch(&key, &agent.digest, agent.size, replace::LARGEST);
@@ -469,8 +477,11 @@ impl Node {
     fn set_trouble(&mut self, id: &str, error: Option<&HostError>) {
         self.trouble.retain(|step| step.id != id);
         if let Some(error) = error {
-            let (cause, hint) = (error.cause, error.cause.hint());
-            self.trouble.extend(Round::failed(id, cause, error.to_string(), hint).steps);
+            let hint = match (id, error.cause) {
+                ("agent", Cause::Refused) => OTHER_AGENT,
+                (_, cause) => cause.hint(),
+            };
+            self.trouble.extend(Round::failed(id, error.cause, error.to_string(), hint).steps);
         }
     }
 

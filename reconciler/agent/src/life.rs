@@ -101,8 +101,9 @@ impl Due {
                 self.run = now;
                 self.unready = 0;
             }
-            if let Some(agent) = node.other_agent() {
-                node.replace(&agent);
+            match node.other_agent() {
+                Some(agent) => node.replace(&agent),
+                None => node.stays(),
             }
         }
         if now >= self.run {
