@@ -140,6 +140,15 @@ async fn what_was_applied_tells_drift_from_a_changed_manifest() {
     };
     assert_eq!(of("max"), Some(Reason::Changed));
     assert_eq!(of("spot_percent"), Some(Reason::Drift));
+    // What another version of the program asked for is not known, and not drift.
+    let record: Address = "geo-101/parameter/applied".parse().unwrap();
+    assert!(cloud.tamper(&record, |object| {
+        if let Body::Parameter(parameter) = &mut object.body {
+            parameter.value = parameter.value.replace(" by ", " by 0.0.0-");
+        }
+    }));
+    let other = road.look().await.unwrap();
+    assert_eq!(reason(&other, "geo-101/scaling-group/workers"), Some(Reason::Differs));
     // A history that is gone tells nothing, and loses nothing.
     let nowhere = tempfile::tempdir().unwrap();
     let road = Road { history: History::new(nowhere.path()), ..road };

@@ -69,6 +69,13 @@ impl Bounds {
         }
     }
 
+    /// Of looking through a converged worker: 150 ms of CPU, 30 MiB.
+    pub fn node(&mut self, (cpu, mebibytes): (f64, f64)) {
+        let what = "a converged worker looked through";
+        self.add(what.into(), cpu, 0.15, "s of CPU, all programs");
+        self.add(what.into(), mebibytes, 30.0, "MiB");
+    }
+
     /// All that was judged.
     pub fn verdicts(&self) -> &[Verdict] {
         &self.0

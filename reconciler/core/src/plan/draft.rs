@@ -197,7 +197,10 @@ impl<'a> Draft<'a> {
     fn tell_rollouts(&mut self) {
         for (name, rollout) in &self.desired.rollouts {
             let Some(scope) = self.scopes.get_mut(name) else { continue };
-            scope.rollouts = rollout.states.values().cloned().collect();
+            // What is left as it is rolls nowhere.
+            if !scope.suspended {
+                scope.rollouts = rollout.states.values().cloned().collect();
+            }
             scope.nodes = rollout.nodes.clone();
         }
     }
