@@ -17,9 +17,10 @@ use lyceum_core::site::Site;
 
 use crate::source::Git;
 
-/// Revisions remembered; a cluster has one, so this is several hundred clusters
-/// each at another.
-const REMEMBERED: usize = 256;
+/// Revisions remembered: clusters of one repository are at the same one, but for
+/// those that lag. Each has all that its roles are made of, which may be megabytes;
+/// what is forgotten is read again.
+const REMEMBERED: usize = 16;
 
 /// Addresses named as left out; more than these and the revision is not
 /// recorded. A parameter holds 4,096 characters.
@@ -130,8 +131,8 @@ impl History {
     }
 
     /// By scope, what each cluster's applied revision desired; a cluster whose
-    /// revision is gone from the history, or never was, or was applied by another
-    /// version of the program, is absent. A region
+    /// revision is gone from the history, or never was, is absent, and one that
+    /// another version of the program applied had nothing of this one's. A region
     /// has had what the first of its clusters has had. The agent stands in no
     /// revision: a cluster has had the one that its nodes start with.
     pub fn desired(
@@ -143,8 +144,11 @@ impl History {
         let mut scopes: BTreeMap<String, BTreeMap<Address, Resource>> = BTreeMap::new();
         for name in manifests.clusters.keys() {
             let Some(record) = recorded(observed, name) else { continue };
-            // What another version asked for at that revision is not known.
+            // What another version asked for at that revision is not known. All
+            // that differs is what this one asks for: it is no drift, and not only
+            // reported where drift is.
             if record.version != VERSION {
+                scopes.entry(name.clone()).or_default();
                 continue;
             }
             let Some(before) = self.at(&record.revision) else { continue };

@@ -157,6 +157,33 @@ async fn what_was_applied_tells_drift_from_a_changed_manifest() {
 }
 
 #[tokio::test]
+async fn what_a_new_version_asks_for_comes_even_where_drift_is_only_reported() {
+    let spec = format!("{}\n  drift: report", GEO.1);
+    let (repository, cloud) = (repository(&[("geo-101", &spec)]), FakeCloud::new(&site()));
+    applied(&repository, &cloud).await;
+    let group: Address = "geo-101/scaling-group/workers".parse().unwrap();
+    cloud.tamper(&group, |object| {
+        if let Body::ScalingGroup(group) = &mut object.body {
+            group.spot_percent = 7;
+        }
+    });
+    let road = road(&repository, &cloud, Wanted::default());
+    let look = road.look().await.unwrap();
+    assert!(look.plan.is_empty() && look.plan.scopes["geo-101"].reported.len() == 1);
+    let record: Address = "geo-101/parameter/applied".parse().unwrap();
+    cloud.tamper(&record, |object| {
+        if let Body::Parameter(parameter) = &mut object.body {
+            parameter.value = parameter.value.replace(" by ", " by 0.0.0-");
+        }
+    });
+    let done = run(&road, road.look().await.unwrap(), &Silent).await;
+    assert!(done.last.plan.is_empty() && done.last.plan.scopes["geo-101"].reported.is_empty());
+    assert!(road.record(&done.last).await.is_empty());
+    let recorded = recorded(&road.look().await.unwrap().observed, "geo-101").unwrap();
+    assert_eq!(recorded.version, env!("CARGO_PKG_VERSION"));
+}
+
+#[tokio::test]
 async fn whoever_changes_a_role_sees_each_line_before_a_node_does() {
     let (repository, cloud) = (repository(&[GEO]), FakeCloud::new(&site()));
     let role = "cookbooks/jupyterhub/role.yaml";

@@ -16,11 +16,15 @@ use crate::error::classify;
 
 /// Tries of one call, the first included.
 const TRIES: u32 = 6;
+/// Tries of a call that is asked to wait: an account that is busy for a minute
+/// refuses nothing, and the rate has been lowered meanwhile.
+const TRIES_WHEN_BUSY: u32 = 20;
 /// How long a new object may stay invisible to reads.
 pub(crate) const VISIBLE: Duration = Duration::from_secs(120);
 /// Calls in flight for the items of one list.
 const AT_ONCE: usize = 16;
-/// Pages of one list before it is given up: at least 20,000 objects.
+/// Pages of one list before it is given up: 20,000 objects where a page holds 100, and 2,000
+/// parameters, of which a page holds 10.
 const PAGES: usize = 200;
 
 /// One API call, and whether it may be sent again without knowing its fate.
@@ -139,7 +143,8 @@ impl Calls {
             if error.class == Class::Throttled {
                 self.slow_down(call);
             }
-            if tries == TRIES || !call.may_repeat(error.class) {
+            let most = if error.class == Class::Throttled { TRIES_WHEN_BUSY } else { TRIES };
+            if tries >= most || !call.may_repeat(error.class) {
                 return Err(error);
             }
             tracing::debug!(operation = call.name(), tries, %error, "calling again");

@@ -80,8 +80,8 @@ impl Aws {
         self.stats.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The clients of a region, made once. What is global is served by the
-    /// first region anybody asked for: IAM and Route 53 have one endpoint.
+    /// The clients of a region, made once. What is global is served by
+    /// whichever region is there: IAM and Route 53 have one endpoint.
     pub(crate) fn clients(&self, region: &str) -> Clients {
         let mut regions = self.regions.lock().unwrap_or_else(PoisonError::into_inner);
         let region = match region {

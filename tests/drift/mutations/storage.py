@@ -87,10 +87,6 @@ def point(path, change):
     return Case(POINT, path, did, remake_point(change), action="replace")
 
 
-def creation(**changes):
-    return lambda root: root["CreationInfo"].update(changes)
-
-
 def s3(operation, **arguments):
     return lambda account: getattr(account.s3, operation)(Bucket=account.bucket(), **arguments)
 
@@ -183,9 +179,6 @@ CASES = [
         along=(POINT, "geo-101/access-point/homes"),
     ),
     point("path", lambda root: root.update(Path="/elsewhere")),
-    point("uid", creation(OwnerUid=0)),
-    point("gid", creation(OwnerGid=0)),
-    point("mode", creation(Permissions="0700")),
     efs_tag(POINT),
     gone(POINT, "deleted", lambda account: account.efs.delete_access_point(AccessPointId=account.id(POINT))),
     Case(

@@ -38,6 +38,7 @@ pub(crate) use names::is_agent;
 pub(crate) use network::SUBNET_BITS;
 pub use nodes::{etag, pointers, recognise};
 pub use rollouts::{GroupNodes, Nodes};
+pub(crate) use storage::HOMES;
 
 /// Everything that should be.
 #[derive(Clone, Debug, Default, PartialEq)]
