@@ -17,6 +17,8 @@ pub(crate) struct Draft<'a> {
     pub(crate) observed: &'a ObservedState,
     pub(crate) context: &'a PlanContext,
     pub(crate) index: Index<'a>,
+    /// What must be there although no look found it.
+    lost: Vec<Gap>,
     /// Clusters that are in another region than their manifest says.
     moved: BTreeMap<&'a str, &'a str>,
     known: BTreeMap<Address, Known<'a>>,
@@ -74,8 +76,18 @@ impl<'a> Draft<'a> {
             })
             .map(|object| (object.address.scope(), object.region.as_str()))
             .collect();
-        let unasked = BTreeMap::new();
-        Self { desired, observed, context, index, moved, known, scopes, unasked }
+        let (lost, unasked) = (observed.lost(), BTreeMap::new());
+        Self { desired, observed, context, index, lost, moved, known, scopes, unasked }
+    }
+
+    /// Everything that is unknown.
+    pub(crate) fn gaps(&self) -> impl Iterator<Item = &Gap> {
+        self.observed.gaps.iter().chain(&self.lost)
+    }
+
+    /// Whether something of this region and address is unknown.
+    pub(crate) fn gap(&self, region: &str, address: &Address) -> Option<&Gap> {
+        self.gaps().find(|gap| gap.covers(region, address))
     }
 
     pub(crate) fn scope(&mut self, name: &str) -> &mut ScopePlan {
@@ -123,8 +135,8 @@ impl<'a> Draft<'a> {
     }
 
     /// An empty list of zones or images may be one that failed.
-    fn unread_surroundings(&self, address: &Address) -> Option<&'a Gap> {
-        self.observed.gap(address.scope().strip_prefix('@')?, address)
+    fn unread_surroundings(&self, address: &Address) -> Option<&Gap> {
+        self.gap(address.scope().strip_prefix('@')?, address)
     }
 
     /// Counts a deletion against the limit unless a consent covers it.

@@ -48,7 +48,7 @@ impl<'a> Draft<'a> {
         let near = |region: &str| {
             matches!(region, "" | "global") || regions.is_empty() || regions.contains(region)
         };
-        let mut gaps = self.observed.gaps.iter();
+        let mut gaps = self.gaps();
         let covers = |gap: &&Gap| {
             (gap.kind.is_empty() || kinds.contains(&gap.kind.as_str()))
                 && (gap.scope.is_empty() || gap.scope == scope)
@@ -69,7 +69,7 @@ impl<'a> Draft<'a> {
             }
             _ => false,
         };
-        self.observed.gap(&object.region, &pointer).is_some()
+        self.gap(&object.region, &pointer).is_some()
             || self.observed.objects.iter().any(named)
     }
 
@@ -84,7 +84,7 @@ impl<'a> Draft<'a> {
         let scope = object.address.scope();
         let unread = ["launch-template", "scaling-group"].iter().any(|kind| {
             let address = Address::new(scope, kind, "workers");
-            self.observed.gap(&object.region, &address).is_some()
+            self.gap(&object.region, &address).is_some()
         });
         unread || self.observed.launched(scope, stored.digest()) || self.behind(scope)
     }
