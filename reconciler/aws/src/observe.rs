@@ -1,5 +1,5 @@
-//! One look: every list of every region at once. A list that fails leaves a
-//! gap; it never fails the look.
+//! One look: every list of every region at once. A list that fails, or does not
+//! end in time, leaves a gap; it never fails the look, nor holds it up.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -9,6 +9,7 @@ use futures_util::future::{BoxFuture, join_all};
 use lyceum_core::cloud::{CloudError, STORED, Scope};
 use lyceum_core::observed::{Gap, Life, LiveInstance, ObservedState};
 
+use crate::calls::in_time;
 use crate::claim::Listing;
 use crate::clients::Clients;
 use crate::cloud::Aws;
@@ -30,7 +31,7 @@ pub(crate) async fn observe(aws: &Aws, scope: &Scope) -> ObservedState {
 }
 
 async fn region_state(aws: &Aws, region: &str, scope: &Scope) -> ObservedState {
-    let clients = &aws.clients(region);
+    let clients = &aws.looking(region);
     let lists: Vec<BoxFuture<'_, Listing>> = vec![
         listing(region, "bucket", kind::bucket::list(clients)).boxed(),
         stored(clients).boxed(),
@@ -84,7 +85,7 @@ pub(crate) async fn observe_stored(
     let looks = scope
         .regions
         .iter()
-        .map(|region| async move { (region, stored(&aws.clients(region)).await) });
+        .map(|region| async move { (region, stored(&aws.looking(region)).await) });
     for (region, found) in join_all(looks).await {
         before.renew(region, STORED, (found.objects, found.gaps));
     }
@@ -93,7 +94,7 @@ pub(crate) async fn observe_stored(
 
 /// Agents, bundles, pointers and reports: one list of the bucket serves all.
 async fn stored(clients: &Clients) -> Listing {
-    match kind::object::described(clients).await {
+    match in_time(kind::object::described(clients)).await {
         Ok(stored) => joined([
             kind::object::listing(clients, &stored),
             kind::pointer::listing(clients, &stored),
@@ -105,7 +106,7 @@ async fn stored(clients: &Clients) -> Listing {
 
 /// Parameters and the keys that two of them are.
 async fn parameters(clients: &Clients) -> Listing {
-    match kind::parameter::described(clients).await {
+    match in_time(kind::parameter::described(clients)).await {
         Ok(described) => joined([
             kind::parameter::listing(clients, &described),
             kind::signing_key::listing(clients, &described),
@@ -134,6 +135,11 @@ fn unread(clients: &Clients, kinds: &[&str], error: &CloudError) -> Listing {
 /// Volumes and instances: one list of volumes serves both, so that it is a gap
 /// for both as well.
 async fn machines(clients: &Clients) -> Listing {
+    let found = in_time(async { Ok(described_machines(clients).await) }).await;
+    found.unwrap_or_else(|error| unread(clients, &["volume", "instance"], &error))
+}
+
+async fn described_machines(clients: &Clients) -> Listing {
     let (volumes, instances) =
         tokio::join!(kind::volume::described(clients), kind::instance::described(clients));
     let described = instances.as_deref().unwrap_or_default();
@@ -152,17 +158,16 @@ async fn machines(clients: &Clients) -> Listing {
 async fn global_state(aws: &Aws, scope: &Scope) -> ObservedState {
     let mut state = ObservedState::default();
     let Some(region) = scope.regions.first() else { return state };
-    let clients = &aws.clients(region);
-    let (roles, profiles, zones) = tokio::join!(
+    let clients = &aws.looking(region);
+    let (roles, profiles, names) = tokio::join!(
         listing(GLOBAL, "role", kind::role::list(clients)),
         listing(GLOBAL, "instance-profile", kind::instance_profile::list(clients)),
-        kind::record::zones(clients),
+        in_time(public_names(clients, scope)),
     );
-    let records = match zones {
-        Ok(zones) => {
-            let records = listing(GLOBAL, "record", kind::record::list(clients, &zones, scope));
-            state.surroundings.hosted_zones = zones.clone();
-            records.await
+    let records = match names {
+        Ok((zones, records)) => {
+            state.surroundings.hosted_zones = zones;
+            records
         }
         Err(error) => Listing {
             gaps: ["hosted-zone", "record"].map(|kind| gap(GLOBAL, kind, &error)).into(),
@@ -176,6 +181,16 @@ async fn global_state(aws: &Aws, scope: &Scope) -> ObservedState {
     state
 }
 
+/// The public zones and, where these are known, the records in them.
+async fn public_names(
+    clients: &Clients,
+    scope: &Scope,
+) -> Result<(kind::record::Zones, Listing), CloudError> {
+    let zones = kind::record::zones(clients).await?;
+    let records = listing(GLOBAL, "record", kind::record::list(clients, &zones, scope)).await;
+    Ok((zones, records))
+}
+
 /// The region of what has none.
 const GLOBAL: &str = "global";
 
@@ -184,7 +199,7 @@ async fn listing(
     kind: &str,
     list: impl Future<Output = Result<Listing, CloudError>>,
 ) -> Listing {
-    match list.await {
+    match in_time(list).await {
         Ok(listing) => listing,
         Err(error) => Listing { gaps: vec![gap(region, kind, &error)], ..Listing::default() },
     }

@@ -8,4 +8,5 @@ mod ec2;
 mod emulator;
 mod look;
 mod services;
+mod silence;
 mod world;

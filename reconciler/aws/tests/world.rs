@@ -1,6 +1,7 @@
 //! An emulator and a repository's view of it: what the tests of all kinds share.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -12,6 +13,7 @@ use lyceum_core::kind::Body;
 use lyceum_core::observed::{Object, ObservedState};
 
 use crate::emulator::Emulator;
+use crate::silence::Silence;
 
 /// The region of every test.
 pub(crate) const REGION: &str = "us-east-1";
@@ -41,6 +43,14 @@ impl World {
     /// The same account, as another repository sees it.
     pub(crate) async fn elsewhere(&self) -> Aws {
         connect(self.emulator.url(), &"b".repeat(40)).await
+    }
+
+    /// As our repository sees it where calls that contain `about` are never
+    /// answered, for as long as the proxy is there.
+    pub(crate) async fn without(&self, about: &str) -> (Aws, Silence) {
+        let silence = Silence::before(self.emulator.url(), about);
+        let options = Options { patience: Duration::from_secs(2), ..options(&silence.url()) };
+        (Aws::connect("lyceum", &"a".repeat(40), options).await.unwrap(), silence)
     }
 
     /// A resource of our cluster, with the tags that make it ours.
@@ -147,6 +157,10 @@ impl World {
 
 /// AWS at any rate, as a repository with this root commit sees it.
 async fn connect(url: &str, source: &str) -> Aws {
+    Aws::connect("lyceum", source, options(url)).await.unwrap()
+}
+
+fn options(url: &str) -> Options {
     let services = [
         "autoscaling",
         "cloudwatch",
@@ -162,12 +176,11 @@ async fn connect(url: &str, source: &str) -> Aws {
         "sts",
     ];
     let rates = services.map(|service| (service.to_string(), (10_000.0, 10_000)));
-    let options = Options {
+    Options {
         rates: Rates(BTreeMap::from(rates)),
         emulator: Some(url.into()),
         ..Options::default()
-    };
-    Aws::connect("lyceum", source, options).await.unwrap()
+    }
 }
 
 /// The SDK's own configuration, past everything this crate adds to it.
