@@ -230,6 +230,21 @@ async fn what_others_do_to_a_hub_is_seen_and_repaired_or_left_alone() {
 }
 
 #[tokio::test]
+async fn two_who_saw_the_same_machine_stop_it_once() {
+    let world = World::new().await;
+    let (hub, _) = hub(&world).await;
+    let resource = machine(&world, hub.clone());
+    world.create(&resource).await;
+    let before = world.object(&resource).await;
+    let bigger = machine(&world, Instance { instance_type: "t3.large".into(), ..hub });
+    for _ in 0..2 {
+        world.aws.update(&before, &bigger).await.unwrap();
+        world.holds(&bigger).await;
+    }
+    assert_eq!(world.aws.stats().by_operation["ec2:StopInstances"], 1);
+}
+
+#[tokio::test]
 async fn a_running_machine_keeps_its_volume() {
     let world = World::new().await;
     let (hub, volume) = hub(&world).await;

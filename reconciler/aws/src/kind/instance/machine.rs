@@ -97,7 +97,8 @@ pub(super) async fn set_running(
     }
 }
 
-/// EC2 changes the type of a stopped machine only. One that should run does so
+/// EC2 changes the type of a stopped machine only: nobody stops it again for what
+/// another reconciler has done since it was seen. One that should run does so
 /// again afterwards, as it was where the change failed: there may be no
 /// capacity for the new type.
 pub(super) async fn set_type(
@@ -107,6 +108,10 @@ pub(super) async fn set_type(
     want: &Instance,
 ) -> Result<(), CloudError> {
     if seen.instance_type == want.instance_type {
+        return Ok(());
+    }
+    let now = look(clients, id).await?;
+    if now.is_some_and(|now| type_of(&now) == Some(want.instance_type.as_str())) {
         return Ok(());
     }
     let changed = change_type(clients, id, want).await;
@@ -180,6 +185,10 @@ pub(super) async fn set_profile(
 
 fn state(instance: &Described) -> Option<&State> {
     instance.state().and_then(|state| state.name())
+}
+
+fn type_of(instance: &Described) -> Option<&str> {
+    instance.instance_type().map(|name| name.as_str())
 }
 
 async fn start(clients: &Clients, id: &str) -> Result<(), CloudError> {
