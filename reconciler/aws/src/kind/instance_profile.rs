@@ -2,6 +2,7 @@
 //! and name.
 
 use std::future::Future;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_sdk_iam::types::Tag;
@@ -188,11 +189,36 @@ where
     F: Fn() -> A,
     A: Future<Output = Result<T, CloudError>>,
 {
-    until(operation, KNOWN, async || match attempt().await {
-        Err(error) if unknown(&error) => Ok(None),
+    known_within(KNOWN, operation, attempt).await
+}
+
+/// Whose wait was in vain is told what the last answer was.
+async fn known_within<T, F, A>(
+    limit: Duration,
+    operation: &str,
+    attempt: F,
+) -> Result<T, CloudError>
+where
+    F: Fn() -> A,
+    A: Future<Output = Result<T, CloudError>>,
+{
+    let last = Mutex::new(None);
+    let found = until(operation, limit, async || match attempt().await {
+        Err(error) if unknown(&error) => {
+            *last.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+            Ok(None)
+        }
         other => other.map(Some),
     })
-    .await
+    .await;
+    let last = last.into_inner().unwrap_or_else(PoisonError::into_inner);
+    found.map_err(|error| match last.filter(|_| error.class == Class::NotYet) {
+        Some(last) => {
+            let message = format!("{} ({})", last.message, error.message);
+            CloudError { class: error.class, message, ..last }
+        }
+        None => error,
+    })
 }
 
 /// EC2 and Auto Scaling have different codes for it, and the same words.
@@ -217,6 +243,10 @@ mod tests {
         assert_eq!(known("x", attempt).await.unwrap(), 2);
         let error = known("x", async || fails("zone")).await.unwrap_err();
         assert_eq!(error.class, Class::Invalid);
+        let never = async || Err::<(), _>(CloudError::new(Class::Invalid, "x", unknown));
+        let error = known_within(Duration::ZERO, "x", never).await.unwrap_err();
+        assert_eq!(error.class, Class::NotYet);
+        assert_eq!(error.to_string(), format!("x: {unknown} (not there after 0 s)"));
     }
 
     #[test]
