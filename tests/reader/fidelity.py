@@ -402,6 +402,7 @@ def shared(found, region, owner, failures):
         public_access=(set((bucket["public_access"] or {}).values()), {True}),
         tls_only=(len(tls), 1),
         noncurrent_days=(noncurrent_days(bucket), [30]),
+        markers_expire=(markers_expire(bucket), True),
     )
     expect.true("bucket/artifacts", "it is protected", "lyceum:protect" in (bucket["tags"] or {}))
     queues = [one for one in expect.objects("queue") if one["id"].startswith(owner + "-")]
@@ -424,6 +425,12 @@ def noncurrent_days(bucket):
     rules = [rule for rule in bucket["lifecycle"] or [] if rule["Status"] == "Enabled"]
     expirations = [rule.get("NoncurrentVersionExpiration", {}) for rule in rules]
     return [one["NoncurrentDays"] for one in expirations if "NoncurrentDays" in one]
+
+
+def markers_expire(bucket):
+    """Whether a rule in force removes delete markers that hide nothing any more."""
+    rules = [rule for rule in bucket["lifecycle"] or [] if rule["Status"] == "Enabled"]
+    return any(rule.get("Expiration", {}).get("ExpiredObjectDeleteMarker") for rule in rules)
 
 
 def public_zones(aws):

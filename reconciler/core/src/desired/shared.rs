@@ -52,6 +52,7 @@ fn bucket(site: &Site, region: &str) -> Bucket {
         public_access_blocked: true,
         policy: policy::document(vec![only_tls]),
         noncurrent_days: 30,
+        markers_expire: true,
     }
 }
 

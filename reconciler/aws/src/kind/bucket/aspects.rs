@@ -2,7 +2,7 @@
 
 use aws_sdk_s3::types::{
     AbortIncompleteMultipartUpload, BucketLifecycleConfiguration, BucketVersioningStatus,
-    ExpirationStatus, LifecycleRule, LifecycleRuleFilter, NoncurrentVersionExpiration,
+    ExpirationStatus, LifecycleExpiration, LifecycleRule, LifecycleRuleFilter, NoncurrentVersionExpiration,
     PublicAccessBlockConfiguration, ServerSideEncryption, ServerSideEncryptionByDefault,
     ServerSideEncryptionConfiguration, ServerSideEncryptionRule, VersioningConfiguration,
 };
@@ -22,7 +22,7 @@ const UNFINISHED_DAYS: i32 = 7;
 
 /// What a bucket that exists is: five calls.
 pub(super) async fn read(clients: &Clients, name: &str) -> Result<Bucket, CloudError> {
-    let (versioning, encryption, public_access_blocked, policy, noncurrent_days) = tokio::try_join!(
+    let (versioning, encryption, public_access_blocked, policy, lifecycle) = tokio::try_join!(
         read_versioning(clients, name),
         read_encryption(clients, name),
         read_public_access(clients, name),
@@ -35,7 +35,8 @@ pub(super) async fn read(clients: &Clients, name: &str) -> Result<Bucket, CloudE
         encryption,
         public_access_blocked,
         policy,
-        noncurrent_days,
+        noncurrent_days: lifecycle.days,
+        markers_expire: lifecycle.markers,
     })
 }
 
@@ -54,8 +55,12 @@ pub(super) async fn write(clients: &Clients, seen: &Bucket, want: &Bucket) -> Re
     if seen.policy != want.policy {
         write_policy(clients, name, &want.policy).await?;
     }
-    if seen.noncurrent_days != want.noncurrent_days {
-        write_lifecycle(clients, name, want.noncurrent_days).await?;
+    let lifecycle = |bucket: &Bucket| Lifecycle {
+        days: bucket.noncurrent_days,
+        markers: bucket.markers_expire,
+    };
+    if lifecycle(seen) != lifecycle(want) {
+        write_lifecycle(clients, name, lifecycle(want)).await?;
     }
     Ok(())
 }
@@ -129,9 +134,23 @@ async fn write_policy(clients: &Clients, name: &str, policy: &Value) -> Result<(
         .map(drop)
 }
 
+/// What becomes of old versions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Lifecycle {
+    days: i32,
+    markers: bool,
+}
+
 /// The rules are written whole: what is no longer current goes after some days,
-/// and so does what was never finished.
-async fn write_lifecycle(clients: &Clients, name: &str, days: i32) -> Result<(), CloudError> {
+/// the marker of its deletion with the last of it, and so does what was never
+/// finished.
+async fn write_lifecycle(
+    clients: &Clients,
+    name: &str,
+    Lifecycle { days, markers }: Lifecycle,
+) -> Result<(), CloudError> {
+    let markers =
+        markers.then(|| LifecycleExpiration::builder().expired_object_delete_marker(true).build());
     let abort =
         AbortIncompleteMultipartUpload::builder().days_after_initiation(UNFINISHED_DAYS).build();
     let expiration =
@@ -141,6 +160,7 @@ async fn write_lifecycle(clients: &Clients, name: &str, days: i32) -> Result<(),
         .status(ExpirationStatus::Enabled)
         .filter(LifecycleRuleFilter::builder().prefix("").build())
         .set_noncurrent_version_expiration(expiration)
+        .set_expiration(markers)
         .abort_incomplete_multipart_upload(abort)
         .build()
         .map_err(incomplete)?;
@@ -224,8 +244,8 @@ async fn read_policy(clients: &Clients, name: &str) -> Result<Value, CloudError>
     Ok(policy::parse(&text))
 }
 
-/// The days of the rule that covers the whole bucket; 0 without one.
-async fn read_lifecycle(clients: &Clients, name: &str) -> Result<i32, CloudError> {
+/// What the rules say that cover the whole bucket.
+async fn read_lifecycle(clients: &Clients, name: &str) -> Result<Lifecycle, CloudError> {
     let answer = clients
         .calls
         .send(Call::read("s3", "GetBucketLifecycleConfiguration"), || {
@@ -233,11 +253,14 @@ async fn read_lifecycle(clients: &Clients, name: &str) -> Result<i32, CloudError
         })
         .await;
     let rules = found(answer)?.and_then(|answer| answer.rules).unwrap_or_default();
-    Ok(rules
-        .iter()
-        .filter(|rule| rule.status() == &ExpirationStatus::Enabled && covers_all(rule))
-        .find_map(|rule| rule.noncurrent_version_expiration()?.noncurrent_days())
-        .unwrap_or(0))
+    let enabled = |rule: &&LifecycleRule| rule.status() == &ExpirationStatus::Enabled;
+    let whole = || rules.iter().filter(enabled).filter(|rule| covers_all(rule));
+    let days = |rule: &LifecycleRule| rule.noncurrent_version_expiration()?.noncurrent_days();
+    let markers = |rule: &LifecycleRule| rule.expiration()?.expired_object_delete_marker();
+    Ok(Lifecycle {
+        days: whole().find_map(days).unwrap_or(0),
+        markers: whole().any(|rule| markers(rule) == Some(true)),
+    })
 }
 
 fn covers_all(rule: &LifecycleRule) -> bool {
