@@ -19,6 +19,8 @@ from expect import Expectations, actions
 from region import ADDRESS, OWNER
 
 IMAGES = {"debian-12": "debian-12-", "ubuntu-24.04": "ubuntu/images/", "amazon-linux-2023": "al2023-"}
+# The emulator's.
+ACCOUNT = "123456789012"
 PROTECTED = ("file-system/main", "volume/hub", "elastic-ip/hub")
 
 
@@ -132,6 +134,9 @@ def least_privilege(expect, role, group, owner_and_published):
                 expect.true(what, f"{parameter} is a parameter of its own", own)
             if ":s3:::" in resource and "/" in resource:
                 expect.true(what, f"{resource} is its own prefix", f"/clusters/{cluster}/" in resource)
+            if ":s3:::" in resource:
+                owner_of = condition.get("StringEquals", {}).get("aws:ResourceAccount")
+                expect.same(what, **{f"account_of_{action}": (owner_of, [ACCOUNT])})
             if action == "s3:ListBucket":
                 expect.true(what, "it lists its own prefix only", f"clusters/{cluster}/" in json.dumps(condition))
             if ":autoscaling:" in resource:

@@ -55,7 +55,7 @@ async fn what_has_lost_its_address_is_a_gap_for_its_kind_and_a_strangers_is_noth
 /// The look that a call without an answer does not hold up, kinds and clusters of
 /// its gaps, and the ids that were seen.
 async fn look_without(world: &World, about: &str) -> (Vec<(String, String)>, BTreeSet<String>) {
-    let (aws, _silence) = world.without(about).await;
+    let (aws, _between) = world.without(about).await;
     let (scope, most) = (scope(&[]), Duration::from_secs(30));
     let state = timeout(most, aws.observe(&scope)).await.expect("the look ends");
     assert!(state.gaps.iter().all(|gap| gap.cause.contains("no answer")), "{:?}", state.gaps);

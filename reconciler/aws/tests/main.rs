@@ -4,9 +4,9 @@
 // tests only.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod between;
 mod ec2;
 mod emulator;
 mod look;
 mod services;
-mod silence;
 mod world;

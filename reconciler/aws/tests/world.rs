@@ -12,8 +12,8 @@ use lyceum_core::desired::Resource;
 use lyceum_core::kind::Body;
 use lyceum_core::observed::{Object, ObservedState};
 
+use crate::between::{Between, Fate};
 use crate::emulator::Emulator;
-use crate::silence::Silence;
 
 /// The region of every test.
 pub(crate) const REGION: &str = "us-east-1";
@@ -47,10 +47,14 @@ impl World {
 
     /// As our repository sees it where calls that contain `about` are never
     /// answered, for as long as the proxy is there.
-    pub(crate) async fn without(&self, about: &str) -> (Aws, Silence) {
-        let silence = Silence::before(self.emulator.url(), about);
-        let options = Options { patience: Duration::from_secs(2), ..options(&silence.url()) };
-        (Aws::connect("lyceum", &"a".repeat(40), options).await.unwrap(), silence)
+    pub(crate) async fn without(&self, about: &str) -> (Aws, Between) {
+        let about = about.to_string();
+        let between = Between::new(self.emulator.url(), move |call| match call.contains(&about) {
+            true => Fate::Ignored,
+            false => Fate::Passed,
+        });
+        let options = Options { patience: Duration::from_secs(2), ..options(&between.url()) };
+        (Aws::connect("lyceum", &"a".repeat(40), options).await.unwrap(), between)
     }
 
     /// A resource of our cluster, with the tags that make it ours.

@@ -69,8 +69,7 @@ impl<'a> Draft<'a> {
             }
             _ => false,
         };
-        self.gap(&object.region, &pointer).is_some()
-            || self.observed.objects.iter().any(named)
+        self.gap(&object.region, &pointer).is_some() || self.observed.objects.iter().any(named)
     }
 
     /// An agent that a node may yet be started with: a template names it, or

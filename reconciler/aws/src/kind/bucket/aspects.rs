@@ -2,9 +2,10 @@
 
 use aws_sdk_s3::types::{
     AbortIncompleteMultipartUpload, BucketLifecycleConfiguration, BucketVersioningStatus,
-    ExpirationStatus, LifecycleExpiration, LifecycleRule, LifecycleRuleFilter, NoncurrentVersionExpiration,
-    PublicAccessBlockConfiguration, ServerSideEncryption, ServerSideEncryptionByDefault,
-    ServerSideEncryptionConfiguration, ServerSideEncryptionRule, VersioningConfiguration,
+    ExpirationStatus, LifecycleExpiration, LifecycleRule, LifecycleRuleFilter,
+    NoncurrentVersionExpiration, PublicAccessBlockConfiguration, ServerSideEncryption,
+    ServerSideEncryptionByDefault, ServerSideEncryptionConfiguration, ServerSideEncryptionRule,
+    VersioningConfiguration,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
@@ -41,7 +42,11 @@ pub(super) async fn read(clients: &Clients, name: &str) -> Result<Bucket, CloudE
 }
 
 /// Writes what differs. Public access is blocked before anything else is set.
-pub(super) async fn write(clients: &Clients, seen: &Bucket, want: &Bucket) -> Result<(), CloudError> {
+pub(super) async fn write(
+    clients: &Clients,
+    seen: &Bucket,
+    want: &Bucket,
+) -> Result<(), CloudError> {
     let name = &want.name;
     if seen.public_access_blocked != want.public_access_blocked {
         write_public_access(clients, name, want.public_access_blocked).await?;
@@ -75,7 +80,11 @@ async fn write_public_access(clients: &Clients, name: &str, on: bool) -> Result<
     clients
         .calls
         .send(Call::repeatable("s3", "PutPublicAccessBlock"), || {
-            let request = clients.s3.put_public_access_block().bucket(name);
+            let request = clients
+                .s3
+                .put_public_access_block()
+                .bucket(name)
+                .expected_bucket_owner(&clients.site.account);
             request.public_access_block_configuration(blocks.clone()).send()
         })
         .await
@@ -91,14 +100,19 @@ async fn write_encryption(
         .sse_algorithm(ServerSideEncryption::from(algorithm))
         .build()
         .map_err(incomplete)?;
-    let rule =
-        ServerSideEncryptionRule::builder().apply_server_side_encryption_by_default(default).build();
+    let rule = ServerSideEncryptionRule::builder()
+        .apply_server_side_encryption_by_default(default)
+        .build();
     let configuration =
         ServerSideEncryptionConfiguration::builder().rules(rule).build().map_err(incomplete)?;
     clients
         .calls
         .send(Call::repeatable("s3", "PutBucketEncryption"), || {
-            let request = clients.s3.put_bucket_encryption().bucket(name);
+            let request = clients
+                .s3
+                .put_bucket_encryption()
+                .bucket(name)
+                .expected_bucket_owner(&clients.site.account);
             request.server_side_encryption_configuration(configuration.clone()).send()
         })
         .await
@@ -112,7 +126,11 @@ async fn write_versioning(clients: &Clients, name: &str, on: bool) -> Result<(),
     clients
         .calls
         .send(Call::repeatable("s3", "PutBucketVersioning"), || {
-            let request = clients.s3.put_bucket_versioning().bucket(name);
+            let request = clients
+                .s3
+                .put_bucket_versioning()
+                .bucket(name)
+                .expected_bucket_owner(&clients.site.account);
             request.versioning_configuration(configuration.clone()).send()
         })
         .await
@@ -122,13 +140,26 @@ async fn write_versioning(clients: &Clients, name: &str, on: bool) -> Result<(),
 async fn write_policy(clients: &Clients, name: &str, policy: &Value) -> Result<(), CloudError> {
     if policy.is_null() {
         let call = Call::repeatable("s3", "DeleteBucketPolicy");
-        let send = || clients.s3.delete_bucket_policy().bucket(name).send();
+        let send = || {
+            clients
+                .s3
+                .delete_bucket_policy()
+                .bucket(name)
+                .expected_bucket_owner(&clients.site.account)
+                .send()
+        };
         return clients.calls.send(call, send).await.map(drop);
     }
     clients
         .calls
         .send(Call::repeatable("s3", "PutBucketPolicy"), || {
-            clients.s3.put_bucket_policy().bucket(name).policy(policy.to_string()).send()
+            clients
+                .s3
+                .put_bucket_policy()
+                .bucket(name)
+                .expected_bucket_owner(&clients.site.account)
+                .policy(policy.to_string())
+                .send()
         })
         .await
         .map(drop)
@@ -164,12 +195,15 @@ async fn write_lifecycle(
         .abort_incomplete_multipart_upload(abort)
         .build()
         .map_err(incomplete)?;
-    let rules =
-        BucketLifecycleConfiguration::builder().rules(rule).build().map_err(incomplete)?;
+    let rules = BucketLifecycleConfiguration::builder().rules(rule).build().map_err(incomplete)?;
     clients
         .calls
         .send(Call::repeatable("s3", "PutBucketLifecycleConfiguration"), || {
-            let request = clients.s3.put_bucket_lifecycle_configuration().bucket(name);
+            let request = clients
+                .s3
+                .put_bucket_lifecycle_configuration()
+                .bucket(name)
+                .expected_bucket_owner(&clients.site.account);
             request.lifecycle_configuration(rules.clone()).send()
         })
         .await
@@ -180,7 +214,14 @@ async fn read_versioning(clients: &Clients, name: &str) -> Result<bool, CloudErr
     clients
         .calls
         .send(Call::read("s3", "GetBucketVersioning"), || async {
-            match clients.s3.get_bucket_versioning().bucket(name).send().await {
+            match clients
+                .s3
+                .get_bucket_versioning()
+                .bucket(name)
+                .expected_bucket_owner(&clients.site.account)
+                .send()
+                .await
+            {
                 Ok(answer) => Ok(answer.status() == Some(&BucketVersioningStatus::Enabled)),
                 Err(error) => unnamed_versioning(&error).ok_or(error),
             }
@@ -200,7 +241,12 @@ async fn read_encryption(clients: &Clients, name: &str) -> Result<String, CloudE
     let answer = clients
         .calls
         .send(Call::read("s3", "GetBucketEncryption"), || {
-            clients.s3.get_bucket_encryption().bucket(name).send()
+            clients
+                .s3
+                .get_bucket_encryption()
+                .bucket(name)
+                .expected_bucket_owner(&clients.site.account)
+                .send()
         })
         .await;
     let rules = found(answer)?
@@ -218,7 +264,12 @@ async fn read_public_access(clients: &Clients, name: &str) -> Result<bool, Cloud
     let answer = clients
         .calls
         .send(Call::read("s3", "GetPublicAccessBlock"), || {
-            clients.s3.get_public_access_block().bucket(name).send()
+            clients
+                .s3
+                .get_public_access_block()
+                .bucket(name)
+                .expected_bucket_owner(&clients.site.account)
+                .send()
         })
         .await;
     let blocks = found(answer)?.and_then(|answer| answer.public_access_block_configuration);
@@ -237,7 +288,12 @@ async fn read_policy(clients: &Clients, name: &str) -> Result<Value, CloudError>
     let answer = clients
         .calls
         .send(Call::read("s3", "GetBucketPolicy"), || {
-            clients.s3.get_bucket_policy().bucket(name).send()
+            clients
+                .s3
+                .get_bucket_policy()
+                .bucket(name)
+                .expected_bucket_owner(&clients.site.account)
+                .send()
         })
         .await;
     let text = found(answer)?.and_then(|answer| answer.policy).unwrap_or_default();
@@ -249,7 +305,12 @@ async fn read_lifecycle(clients: &Clients, name: &str) -> Result<Lifecycle, Clou
     let answer = clients
         .calls
         .send(Call::read("s3", "GetBucketLifecycleConfiguration"), || {
-            clients.s3.get_bucket_lifecycle_configuration().bucket(name).send()
+            clients
+                .s3
+                .get_bucket_lifecycle_configuration()
+                .bucket(name)
+                .expected_bucket_owner(&clients.site.account)
+                .send()
         })
         .await;
     let rules = found(answer)?.and_then(|answer| answer.rules).unwrap_or_default();
@@ -265,7 +326,8 @@ async fn read_lifecycle(clients: &Clients, name: &str) -> Result<Lifecycle, Clou
 
 fn covers_all(rule: &LifecycleRule) -> bool {
     rule.filter().is_none_or(|filter| {
-        filter.prefix().is_none_or(str::is_empty) && filter.tag().is_none() && filter.and().is_none()
+        filter.prefix().is_none_or(str::is_empty)
+            && filter.tag().is_none()
+            && filter.and().is_none()
     })
 }
-

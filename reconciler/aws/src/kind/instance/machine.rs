@@ -57,7 +57,9 @@ pub(super) async fn associations(
                     let request = request.filters(of_instances.clone()).filters(lasting.clone());
                     request.set_next_token(token).send()
                 },
-                |page| (page.iam_instance_profile_associations.unwrap_or_default(), page.next_token),
+                |page| {
+                    (page.iam_instance_profile_associations.unwrap_or_default(), page.next_token)
+                },
             )
             .await?;
         found.extend(listed);

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_ec2::types::{
-    AttachmentStatus, Filter, IamInstanceProfileAssociation, Instance as Described, InstanceStateName, Volume,
+    AttachmentStatus, Filter, IamInstanceProfileAssociation, Instance as Described,
+    InstanceStateName, Volume,
 };
 use lyceum_core::address::Address;
 use lyceum_core::cloud::{CloudError, Outputs};
@@ -103,7 +104,8 @@ async fn profiles(
 pub(super) fn root(instance: &Described) -> Option<&str> {
     let device = instance.root_device_name()?;
     let mappings = instance.block_device_mappings().iter();
-    let root = mappings.filter(|mapping| mapping.device_name() == Some(device)).find_map(|m| m.ebs());
+    let root =
+        mappings.filter(|mapping| mapping.device_name() == Some(device)).find_map(|m| m.ebs());
     root?.volume_id()
 }
 
