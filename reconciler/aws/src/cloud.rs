@@ -10,7 +10,7 @@ use lyceum_core::cloud::{Class, Cloud, CloudError, Outputs, Scope};
 use lyceum_core::desired::Resource;
 use lyceum_core::kind::Body;
 use lyceum_core::observed::{Object, ObservedState};
-use lyceum_core::site::Site;
+use lyceum_core::site::{GLOBAL, Site};
 
 use crate::calls::{Call, Calls, Rates, Stats};
 use crate::clients::{Clients, configuration};
@@ -95,7 +95,7 @@ impl Aws {
     pub(crate) fn clients(&self, region: &str) -> Clients {
         let mut regions = self.regions.lock().unwrap_or_else(PoisonError::into_inner);
         let region = match region {
-            "global" => regions.keys().next().cloned().unwrap_or_else(|| "us-east-1".into()),
+            GLOBAL => regions.keys().next().cloned().unwrap_or_else(|| "us-east-1".into()),
             region => region.to_string(),
         };
         regions

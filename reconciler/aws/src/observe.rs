@@ -7,10 +7,11 @@ use std::future::Future;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join_all};
 use lyceum_core::cloud::{CloudError, STORED, Scope};
-use lyceum_core::observed::{Gap, Life, LiveInstance, ObservedState};
+use lyceum_core::observed::{Life, LiveInstance, ObservedState};
+use lyceum_core::site::GLOBAL;
 
 use crate::calls::in_time;
-use crate::claim::Listing;
+use crate::claim::{Listing, gap};
 use crate::clients::Clients;
 use crate::cloud::Aws;
 use crate::kind::scaling_group::Member;
@@ -191,9 +192,6 @@ async fn public_names(
     Ok((zones, records))
 }
 
-/// The region of what has none.
-const GLOBAL: &str = "global";
-
 async fn listing(
     region: &str,
     kind: &str,
@@ -203,8 +201,4 @@ async fn listing(
         Ok(listing) => listing,
         Err(error) => Listing { gaps: vec![gap(region, kind, &error)], ..Listing::default() },
     }
-}
-
-fn gap(region: &str, kind: &str, error: &CloudError) -> Gap {
-    Gap { region: region.into(), kind: kind.into(), scope: String::new(), cause: error.to_string() }
 }

@@ -6,9 +6,10 @@ use aws_sdk_ec2::types::{Filter, ImageState};
 use aws_sdk_ssm::types::ParameterStringFilter;
 use futures_util::future::join_all;
 use lyceum_core::cloud::{Class, CloudError, Scope};
-use lyceum_core::observed::{Gap, Image, ObservedState};
+use lyceum_core::observed::{Image, ObservedState};
 
 use crate::calls::{Call, in_time};
+use crate::claim::gap;
 use crate::clients::Clients;
 use crate::error::incomplete;
 
@@ -137,8 +138,4 @@ async fn newest(clients: &Clients, wanted: &str) -> Result<Option<Image>, CloudE
             name: image.name.unwrap_or_default(),
             root_device: image.root_device_name.unwrap_or_default(),
         }))
-}
-
-fn gap(region: &str, kind: &str, error: &CloudError) -> Gap {
-    Gap { region: region.into(), kind: kind.into(), scope: String::new(), cause: error.to_string() }
 }

@@ -11,6 +11,7 @@ use lyceum_core::cloud::{Cloud, Outputs, Scope};
 use lyceum_core::desired::Resource;
 use lyceum_core::kind::Body;
 use lyceum_core::observed::{Object, ObservedState};
+use lyceum_core::site::GLOBAL;
 
 use crate::between::{Between, Fate};
 use crate::emulator::Emulator;
@@ -63,7 +64,7 @@ impl World {
         let address = Address::new(CLUSTER, body.facts().name, name);
         let tags = self.aws.site().identity(&address);
         let region = match address.kind() {
-            "role" | "instance-profile" | "record" => "global",
+            "role" | "instance-profile" | "record" => GLOBAL,
             _ => REGION,
         };
         Resource { address, region: region.into(), tags, body, along: Default::default() }

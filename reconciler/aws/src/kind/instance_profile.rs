@@ -11,7 +11,7 @@ use lyceum_core::cloud::{Class, CloudError, Outputs};
 use lyceum_core::desired::Resource;
 use lyceum_core::kind::InstanceProfile;
 use lyceum_core::observed::Object;
-use lyceum_core::site::Site;
+use lyceum_core::site::{GLOBAL, Site};
 
 use crate::calls::{Call, VISIBLE, made_or_found, until};
 use crate::claim::{Found, Listing};
@@ -19,8 +19,6 @@ use crate::clients::Clients;
 use crate::error::found;
 use crate::tags;
 
-/// The region of what has none.
-const REGION: &str = "global";
 /// Profiles of one page.
 const PAGE: i32 = 1000;
 /// How long a new profile may stay unknown to EC2 and Auto Scaling.
@@ -48,7 +46,7 @@ pub(crate) async fn list(clients: &Clients) -> Result<Listing, CloudError> {
     for profile in listed {
         if let Some(address) = address(&clients.site, &profile.path, &profile.instance_profile_name)
         {
-            listing.push(address, REGION, read(profile));
+            listing.push(address, GLOBAL, read(profile));
         }
     }
     Ok(listing)

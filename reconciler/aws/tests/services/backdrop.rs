@@ -20,7 +20,7 @@ use crate::emulator::Emulator;
 
 pub(crate) const REGION: &str = "us-east-1";
 pub(crate) const CLUSTER: &str = "geo-101";
-pub(crate) const GLOBAL: &str = "global";
+pub(crate) use lyceum_core::site::GLOBAL;
 
 /// Everything a test of a kind needs.
 pub(crate) struct Backdrop {

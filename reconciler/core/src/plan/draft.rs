@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::address::{Address, Ref};
 use crate::desired::DesiredState;
 use crate::observed::{Gap, Object, ObservedState};
+use crate::site::GLOBAL;
 
 use super::PlanContext;
 use super::change::{Action, Blocked, Change, Plan, ScopePlan};
@@ -69,7 +70,7 @@ impl<'a> Draft<'a> {
             .collect();
         let moved = index
             .all()
-            .filter(|object| object.region != "global")
+            .filter(|object| object.region != GLOBAL)
             .filter(|object| {
                 let policy = desired.scopes.get(object.address.scope());
                 policy.is_some_and(|policy| policy.region != object.region)

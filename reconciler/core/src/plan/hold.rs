@@ -7,6 +7,7 @@ use crate::address::Address;
 use crate::desired::is_agent;
 use crate::kind::{Body, KINDS};
 use crate::observed::{Gap, Object};
+use crate::site::GLOBAL;
 
 use super::draft::Draft;
 
@@ -41,12 +42,12 @@ impl<'a> Draft<'a> {
         let ours = self.observed.objects.iter().filter(|object| object.address.scope() == scope);
         let regions: BTreeSet<&str> = ours
             .map(|object| object.region.as_str())
-            .filter(|region| *region != "global")
+            .filter(|region| *region != GLOBAL)
             .chain(self.desired.scopes.get(scope).map(|policy| policy.region.as_str()))
             .collect();
         // Of a cluster that is only known from what has no region, any may be.
         let near = |region: &str| {
-            matches!(region, "" | "global") || regions.is_empty() || regions.contains(region)
+            matches!(region, "" | GLOBAL) || regions.is_empty() || regions.contains(region)
         };
         let mut gaps = self.gaps();
         let covers = |gap: &&Gap| {

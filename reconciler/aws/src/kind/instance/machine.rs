@@ -13,6 +13,7 @@ use lyceum_core::kind::Instance;
 use crate::calls::{Call, until};
 use crate::clients::Clients;
 use crate::ec2;
+use crate::error::found;
 use crate::kind::instance_profile;
 
 /// How long an instance may take from one state to the next.
@@ -26,7 +27,7 @@ pub(super) async fn look(clients: &Clients, id: &str) -> Result<Option<Described
             clients.ec2.describe_instances().instance_ids(id).send()
         })
         .await;
-    let reservations = ec2::there(answer)?.and_then(|answer| answer.reservations);
+    let reservations = found(answer)?.and_then(|answer| answer.reservations);
     let mut instances = reservations.into_iter().flatten().filter_map(|some| some.instances);
     Ok(instances.find_map(|mut some| some.pop()))
 }

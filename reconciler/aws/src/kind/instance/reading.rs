@@ -9,7 +9,7 @@ use aws_sdk_ec2::types::{
 use lyceum_core::address::Address;
 use lyceum_core::cloud::{CloudError, Outputs};
 use lyceum_core::kind::{Instance, Kind, Volume as DataVolume};
-use lyceum_core::site::{TAG_ADDRESS, TAG_OWNER};
+use lyceum_core::site::{TAG_ADDRESS, TAG_OS, TAG_OWNER};
 
 use super::machine;
 use crate::calls::Call;
@@ -18,8 +18,6 @@ use crate::clients::Clients;
 use crate::kind::volume;
 use crate::tags;
 
-/// Tag of the operating system the manifest named.
-const TAG_OS: &str = "lyceum:os";
 /// EC2's own tags about the template.
 const TAG_TEMPLATE: &str = "aws:ec2launchtemplate:id";
 const TAG_TEMPLATE_VERSION: &str = "aws:ec2launchtemplate:version";
