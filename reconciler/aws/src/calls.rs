@@ -20,9 +20,9 @@ const TRIES: u32 = 6;
 pub(crate) const VISIBLE: Duration = Duration::from_secs(120);
 /// Calls in flight for the items of one list.
 const AT_ONCE: usize = 16;
-/// How long one list of a look may take with all that is read for it: less than
-/// the look as a whole.
-const LIST: Duration = Duration::from_secs(50);
+/// How much longer than one of its calls a list of a look may take, with all that
+/// is read for it: with calls of 30 seconds it ends before the look as a whole.
+const LIST: Duration = Duration::from_secs(20);
 /// Pages of one list before it is given up: at least 20,000 objects.
 const PAGES: usize = 200;
 
@@ -192,6 +192,15 @@ impl Calls {
         Err(CloudError::new(Class::Invalid, &call.name(), format!("more than {PAGES} pages")))
     }
 
+    /// What a list of a look finds within its time.
+    pub(crate) async fn in_time<T>(
+        &self,
+        list: impl Future<Output = Result<T, CloudError>>,
+    ) -> Result<T, CloudError> {
+        let limit = self.patience.saturating_add(LIST);
+        timeout(limit, list).await.unwrap_or_else(|_| Err(unanswered("the list", limit)))
+    }
+
     async fn pass(&self, call: Call) {
         let turn = {
             let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
@@ -236,13 +245,6 @@ impl Drop for Place<'_> {
             bucket.give_back();
         }
     }
-}
-
-/// What a list of a look finds within its time.
-pub(crate) async fn in_time<T>(
-    list: impl Future<Output = Result<T, CloudError>>,
-) -> Result<T, CloudError> {
-    timeout(LIST, list).await.unwrap_or_else(|_| Err(unanswered("the list", LIST)))
 }
 
 fn unanswered(operation: &str, patience: Duration) -> CloudError {

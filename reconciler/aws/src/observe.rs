@@ -10,7 +10,6 @@ use lyceum_core::cloud::{CloudError, STORED, Scope};
 use lyceum_core::observed::{Life, LiveInstance, ObservedState};
 use lyceum_core::site::GLOBAL;
 
-use crate::calls::in_time;
 use crate::claim::{Listing, gap};
 use crate::clients::Clients;
 use crate::cloud::Aws;
@@ -33,27 +32,28 @@ pub(crate) async fn observe(aws: &Aws, scope: &Scope) -> ObservedState {
 
 async fn region_state(aws: &Aws, region: &str, scope: &Scope) -> ObservedState {
     let clients = &aws.looking(region);
+    let here = (clients, region);
     let lists: Vec<BoxFuture<'_, Listing>> = vec![
-        listing(region, "bucket", kind::bucket::list(clients)).boxed(),
+        listing(here, "bucket", kind::bucket::list(clients)).boxed(),
         stored(clients).boxed(),
-        listing(region, "queue", kind::queue::list(clients)).boxed(),
-        listing(region, "event-rule", kind::event_rule::list(clients)).boxed(),
-        listing(region, "vpc", kind::vpc::list(clients)).boxed(),
-        listing(region, "internet-gateway", kind::internet_gateway::list(clients)).boxed(),
-        listing(region, "subnet", kind::subnet::list(clients)).boxed(),
-        listing(region, "route-table", kind::route_table::list(clients)).boxed(),
-        listing(region, "security-group", kind::security_group::list(clients)).boxed(),
-        listing(region, "network-interface", kind::network_interface::list(clients)).boxed(),
-        listing(region, "elastic-ip", kind::elastic_ip::list(clients)).boxed(),
-        listing(region, "launch-template", kind::launch_template::list(clients)).boxed(),
+        listing(here, "queue", kind::queue::list(clients)).boxed(),
+        listing(here, "event-rule", kind::event_rule::list(clients)).boxed(),
+        listing(here, "vpc", kind::vpc::list(clients)).boxed(),
+        listing(here, "internet-gateway", kind::internet_gateway::list(clients)).boxed(),
+        listing(here, "subnet", kind::subnet::list(clients)).boxed(),
+        listing(here, "route-table", kind::route_table::list(clients)).boxed(),
+        listing(here, "security-group", kind::security_group::list(clients)).boxed(),
+        listing(here, "network-interface", kind::network_interface::list(clients)).boxed(),
+        listing(here, "elastic-ip", kind::elastic_ip::list(clients)).boxed(),
+        listing(here, "launch-template", kind::launch_template::list(clients)).boxed(),
         machines(clients).boxed(),
-        listing(region, "file-system", kind::file_system::list(clients)).boxed(),
-        listing(region, "access-point", kind::access_point::list(clients)).boxed(),
+        listing(here, "file-system", kind::file_system::list(clients)).boxed(),
+        listing(here, "access-point", kind::access_point::list(clients)).boxed(),
         parameters(clients).boxed(),
-        listing(region, "namespace", kind::namespace::list(clients)).boxed(),
-        listing(region, "discovery-service", kind::discovery_service::list(clients)).boxed(),
-        listing(region, "scaling-group", kind::scaling_group::list(clients)).boxed(),
-        listing(region, "alarm", kind::alarm::list(clients)).boxed(),
+        listing(here, "namespace", kind::namespace::list(clients)).boxed(),
+        listing(here, "discovery-service", kind::discovery_service::list(clients)).boxed(),
+        listing(here, "scaling-group", kind::scaling_group::list(clients)).boxed(),
+        listing(here, "alarm", kind::alarm::list(clients)).boxed(),
     ];
     let (mut state, listings) =
         tokio::join!(surroundings::of_region(clients, scope), join_all(lists));
@@ -95,7 +95,7 @@ pub(crate) async fn observe_stored(
 
 /// Agents, bundles, pointers and reports: one list of the bucket serves all.
 async fn stored(clients: &Clients) -> Listing {
-    match in_time(kind::object::described(clients)).await {
+    match clients.calls.in_time(kind::object::described(clients)).await {
         Ok(stored) => joined([
             kind::object::listing(clients, &stored),
             kind::pointer::listing(clients, &stored),
@@ -107,7 +107,7 @@ async fn stored(clients: &Clients) -> Listing {
 
 /// Parameters and the keys that two of them are.
 async fn parameters(clients: &Clients) -> Listing {
-    match in_time(kind::parameter::described(clients)).await {
+    match clients.calls.in_time(kind::parameter::described(clients)).await {
         Ok(described) => joined([
             kind::parameter::listing(clients, &described),
             kind::signing_key::listing(clients, &described),
@@ -136,7 +136,7 @@ fn unread(clients: &Clients, kinds: &[&str], error: &CloudError) -> Listing {
 /// Volumes and instances: one list of volumes serves both, so that it is a gap
 /// for both as well.
 async fn machines(clients: &Clients) -> Listing {
-    let found = in_time(async { Ok(described_machines(clients).await) }).await;
+    let found = clients.calls.in_time(async { Ok(described_machines(clients).await) }).await;
     found.unwrap_or_else(|error| unread(clients, &["volume", "instance"], &error))
 }
 
@@ -150,7 +150,7 @@ async fn described_machines(clients: &Clients) -> Listing {
         Err(error) => return unread(clients, &["volume", "instance"], &error),
     };
     let instances = async { kind::instance::listing(clients, instances?, &volumes).await };
-    let machines = listing(&clients.region, "instance", instances).await;
+    let machines = listing((clients, &clients.region), "instance", instances).await;
     let living = Listing { instances: living, ..Listing::default() };
     joined([kind::volume::listing(clients, &volumes), machines, living])
 }
@@ -161,9 +161,9 @@ async fn global_state(aws: &Aws, scope: &Scope) -> ObservedState {
     let Some(region) = scope.regions.first() else { return state };
     let clients = &aws.looking(region);
     let (roles, profiles, names) = tokio::join!(
-        listing(GLOBAL, "role", kind::role::list(clients)),
-        listing(GLOBAL, "instance-profile", kind::instance_profile::list(clients)),
-        in_time(public_names(clients, scope)),
+        listing((clients, GLOBAL), "role", kind::role::list(clients)),
+        listing((clients, GLOBAL), "instance-profile", kind::instance_profile::list(clients)),
+        clients.calls.in_time(public_names(clients, scope)),
     );
     let records = match names {
         Ok((zones, records)) => {
@@ -188,16 +188,17 @@ async fn public_names(
     scope: &Scope,
 ) -> Result<(kind::record::Zones, Listing), CloudError> {
     let zones = kind::record::zones(clients).await?;
-    let records = listing(GLOBAL, "record", kind::record::list(clients, &zones, scope)).await;
+    let records =
+        listing((clients, GLOBAL), "record", kind::record::list(clients, &zones, scope)).await;
     Ok((zones, records))
 }
 
 async fn listing(
-    region: &str,
+    (clients, region): (&Clients, &str),
     kind: &str,
     list: impl Future<Output = Result<Listing, CloudError>>,
 ) -> Listing {
-    match in_time(list).await {
+    match clients.calls.in_time(list).await {
         Ok(listing) => listing,
         Err(error) => Listing { gaps: vec![gap(region, kind, &error)], ..Listing::default() },
     }

@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use lyceum_core::cloud::{Class, CloudError, Scope};
 use lyceum_core::observed::{Image, ObservedState};
 
-use crate::calls::{Call, in_time};
+use crate::calls::Call;
 use crate::claim::gap;
 use crate::clients::Clients;
 use crate::error::incomplete;
@@ -32,9 +32,13 @@ pub(crate) async fn of_region(clients: &Clients, scope: &Scope) -> ObservedState
     let region = clients.region.clone();
     let wanted = scope.images.get(&region).cloned().unwrap_or_default();
     let names = scope.secrets.get(&region).cloned().unwrap_or_default();
-    let looks = join_all(wanted.iter().map(|wanted| in_time(newest(clients, wanted))));
-    let (zones, images, secrets) =
-        tokio::join!(in_time(zones(clients)), looks, in_time(secrets_there(clients, &names)));
+    let calls = &clients.calls;
+    let looks = join_all(wanted.iter().map(|wanted| calls.in_time(newest(clients, wanted))));
+    let (zones, images, secrets) = tokio::join!(
+        calls.in_time(zones(clients)),
+        looks,
+        calls.in_time(secrets_there(clients, &names))
+    );
     match zones {
         Ok(zones) => drop(state.surroundings.zones.insert(region.clone(), zones)),
         Err(error) => state.gaps.push(gap(&region, "zone", &error)),

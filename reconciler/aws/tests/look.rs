@@ -58,7 +58,6 @@ async fn look_without(world: &World, about: &str) -> (Vec<(String, String)>, BTr
     let (aws, _between) = world.without(about).await;
     let (scope, most) = (scope(&[]), Duration::from_secs(30));
     let state = timeout(most, aws.observe(&scope)).await.expect("the look ends");
-    assert!(state.gaps.iter().all(|gap| gap.cause.contains("no answer")), "{:?}", state.gaps);
     let gaps = state.gaps.into_iter().map(|gap| (gap.kind, gap.scope)).collect();
     (gaps, state.objects.into_iter().map(|object| object.id).collect())
 }
