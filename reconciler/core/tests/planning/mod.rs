@@ -1,5 +1,6 @@
 //! Planning, on a cloud in memory: what is made, left alone, refused.
 
+mod access;
 mod nodes;
 mod properties;
 mod rollouts;
