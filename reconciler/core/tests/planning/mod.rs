@@ -703,6 +703,30 @@ fn images_and_zones_that_could_not_be_read_are_gaps_not_absent() {
 }
 
 #[test]
+fn a_newer_image_is_told_of_and_changes_nothing() {
+    let (cloud, manifests) = applied();
+    let (mut observed, plan_before) = look(&cloud, &manifests, &site(), &context());
+    assert!(plan_before.scopes["geo"].notices.is_empty());
+    let images = observed.surroundings.images.get_mut("us-east-1").unwrap();
+    for image in images.values_mut() {
+        image.id = "ami-newer".into();
+        image.name = "debian-12-amd64-20270101".into();
+    }
+    let state = desired(&manifests, &site(), &Inputs::new(&manifests, None, &observed));
+    let plan = plan(&state, &observed, &context());
+    assert_eq!(summary(&plan), Vec::<String>::new());
+    for cluster in ["geo", "bio"] {
+        let told = |group: &str| {
+            format!(
+                "{cluster}/launch-template/{group} uses ami-debian-12; ami-newer \
+                 (debian-12-amd64-20270101) is newer: set spec.image to take it"
+            )
+        };
+        assert_eq!(plan.scopes[cluster].notices, [told("hub"), told("workers")]);
+    }
+}
+
+#[test]
 fn another_system_waits_until_its_image_is_known() {
     let (cloud, _) = applied();
     let other = manifests(&[("geo", &format!("{GEO}\n  os: ubuntu-24.04")), ("bio", BIO)]);
