@@ -357,6 +357,9 @@ impl Bucket {
 mod tests {
     use super::*;
     use aws_sdk_sts::operation::get_caller_identity::GetCallerIdentityError;
+    use aws_smithy_runtime_api::http::StatusCode;
+    use aws_smithy_types::body::SdkBody;
+    use aws_smithy_types::error::metadata::ErrorMetadata;
 
     #[test]
     fn a_bucket_lets_the_burst_pass_and_then_keeps_the_rate() {
@@ -403,6 +406,33 @@ mod tests {
         let error = looked.expect("it ends").unwrap_err();
         assert_eq!(error.to_string(), "ec2:DescribeVpcs: no answer within 0.05 s");
         assert_eq!(calls.stats.lock().unwrap().by_operation["ec2:DescribeVpcs"], 1);
+    }
+
+    #[tokio::test]
+    async fn after_a_throttle_reply_a_service_is_asked_more_slowly() {
+        let calls = calls(20.0, 1000);
+        let tries = std::cell::Cell::new(0);
+        let attempt = || async {
+            tries.set(tries.get() + 1);
+            if tries.get() > 1 { Ok(()) } else { Err(throttled()) }
+        };
+        calls.send(READ, attempt).await.unwrap();
+        assert_eq!(calls.stats.lock().unwrap().throttled, 1);
+        let slow = calls.buckets.lock().unwrap()[&READ.bucket()].rate;
+        assert!(slow < 20.0, "{slow} a second");
+        // The burst would let all of these pass at once.
+        let begun = Instant::now();
+        for _ in 0..5 {
+            calls.send(READ, || async { Answer::Ok(()) }).await.unwrap();
+        }
+        assert!(begun.elapsed() > Duration::from_millis(200), "{:?}", begun.elapsed());
+    }
+
+    fn throttled() -> SdkError<GetCallerIdentityError, HttpResponse> {
+        let code = ErrorMetadata::builder().code("RequestLimitExceeded").build();
+        let status = StatusCode::try_from(503).unwrap();
+        let answer = HttpResponse::new(status, SdkBody::empty());
+        SdkError::service_error(GetCallerIdentityError::generic(code), answer)
     }
 
     #[tokio::test]
