@@ -13,6 +13,7 @@ use lyceum_core::cloud::{Class, Cloud, CloudError};
 use lyceum_core::kind::Body;
 use lyceum_core::plan::{Change, Reason, StepAction};
 use lyceum_core::report::Outcome;
+use lyceum_core::site::GLOBAL;
 use lyceum_testkit::{FakeCloud, Fault, When, example, site};
 use tokio::sync::watch;
 
@@ -249,8 +250,8 @@ async fn the_last_cluster_of_a_region_is_still_seen_when_no_manifest_names_it() 
     let blocked = &look.plan.scopes["far-1"].blocked;
     assert_eq!(blocked.len(), 1, "{blocked:?}");
     assert!(blocked[0].consent && blocked[0].id.as_deref() != Some("none"), "{blocked:?}");
-    let global = look.observed.objects.iter().filter(|object| object.region == "global").count();
-    let all = cloud.objects().into_values().filter(|object| object.region == "global").count();
+    let global = look.observed.objects.iter().filter(|object| object.region == GLOBAL).count();
+    let all = cloud.objects().into_values().filter(|object| object.region == GLOBAL).count();
     assert_eq!(global, all, "nothing is seen twice");
 
     // One that would move is left where it is.

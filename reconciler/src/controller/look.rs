@@ -11,14 +11,13 @@ use std::time::{Duration, Instant};
 use lyceum_core::cloud::{Cloud, Scope};
 use lyceum_core::desired::scope;
 use lyceum_core::observed::{Gap, ObservedState};
+use lyceum_core::site::GLOBAL;
 use tokio::time::timeout;
 
 use super::Commit;
 
 /// How long a look may take; what has not answered by then is a gap.
 const DEADLINE: Duration = Duration::from_secs(60);
-/// The region of what has none.
-pub(super) const GLOBAL: &str = "global";
 
 /// The last look at each region. Who asks while one is under way waits for the
 /// next and shares it with all who wait.

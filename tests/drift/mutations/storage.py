@@ -96,13 +96,15 @@ def encryption(algorithm):
     return s3("put_bucket_encryption", ServerSideEncryptionConfiguration={"Rules": [rule]})
 
 
-def expiry(days):
+def expiry(days, markers=True):
     rule = {
         "ID": "somebodys",
         "Status": "Enabled",
         "Filter": {"Prefix": ""},
         "NoncurrentVersionExpiration": {"NoncurrentDays": days},
     }
+    if markers:
+        rule["Expiration"] = {"ExpiredObjectDeleteMarker": True}
     return s3("put_bucket_lifecycle_configuration", LifecycleConfiguration={"Rules": [rule]})
 
 
@@ -197,6 +199,7 @@ CASES = [
     Case(BUCKET, "policy", "opened to all", s3("put_bucket_policy", Policy=anybody())),
     Case(BUCKET, "noncurrent_days", "shortened", expiry(1)),
     Case(BUCKET, "noncurrent_days", "removed", s3("delete_bucket_lifecycle")),
+    Case(BUCKET, "markers_expire", "kept", expiry(30, markers=False)),
     Case(BUCKET, "tags", "renamed", bucket_tags(lambda pairs: pairs.update(Name="somebody's"))),
     Case(BUCKET, "tags", "its protection removed", bucket_tags(lambda pairs: pairs.pop("lyceum:protect"))),
     gone(

@@ -9,6 +9,11 @@ const MIB: u64 = 1 << 20;
 /// Clusters that the offline bound is about.
 const OFFLINE: usize = 1_000;
 
+/// Calls that a plan without changes may make.
+pub fn calls_of_a_plan(clusters: usize) -> usize {
+    45 + 8 * clusters
+}
+
 /// One promise and what became of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Verdict {
@@ -52,7 +57,7 @@ impl Bounds {
     /// Of a plan without changes: calls by a formula, a fifth of Terraform's
     /// time for one cluster and a twentieth for 30, 64 MiB for 30.
     pub fn plan(&mut self, clusters: usize, cost: Cost, requests: usize) {
-        let most = 45 + 8 * clusters;
+        let most = calls_of_a_plan(clusters);
         let what = format!("plan, {clusters} clusters, 45 + 8·N");
         self.add(what, requests as f64, most as f64, "calls");
         match clusters {

@@ -12,7 +12,7 @@ mod node;
 mod table;
 pub mod terraform;
 
-pub use bounds::{Bounds, Verdict};
+pub use bounds::{Bounds, Verdict, calls_of_a_plan};
 pub use generate::{name, repository};
 pub use measure::{Cost, Measured, cpu_of, measured};
 pub use node::Nodes;

@@ -33,7 +33,7 @@ impl<'a> Draft<'a> {
             return;
         }
         let unknown = policy.and_then(|policy| policy.unknown.as_ref());
-        if let Some(gap) = unknown.or_else(|| self.observed.gap(&resource.region, address)) {
+        if let Some(gap) = unknown.or_else(|| self.gap(&resource.region, address)) {
             let gap = gap.clone();
             if there.is_none() {
                 self.learn(address, Known::Unread(gap.clone()));
