@@ -124,8 +124,7 @@ impl Emulator {
             let value = format!("{region} {instance}");
             return Err(Error::Invalid { what: "the instance", value, why: "a region, i-…" });
         }
-        let body =
-            format!("Action=TerminateInstances&Version=2016-11-15&InstanceId.1={instance}");
+        let body = format!("Action=TerminateInstances&Version=2016-11-15&InstanceId.1={instance}");
         let headers = format!(
             "Authorization: AWS4-HMAC-SHA256 \
              Credential=lyceum/20260101/{region}/ec2/aws4_request\r\n\

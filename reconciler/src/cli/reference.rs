@@ -34,9 +34,8 @@ fn commands(command: &Command) -> impl Iterator<Item = &Command> {
 
 /// What a command takes itself.
 fn options(command: &Command) -> impl Iterator<Item = &Arg> {
-    let shown = |arg: &&Arg| {
-        !matches!(arg.get_id().as_str(), "help" | "version") && !arg.is_hide_set()
-    };
+    let shown =
+        |arg: &&Arg| !matches!(arg.get_id().as_str(), "help" | "version") && !arg.is_hide_set();
     command.get_arguments().filter(shown)
 }
 

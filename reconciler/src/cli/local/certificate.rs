@@ -26,7 +26,8 @@ const LONGEST_ANSWER: u64 = 64 * 1024;
 /// Asks a server for a page; gives the fingerprint of its certificate when the
 /// answer is 200.
 pub(super) fn answers(address: SocketAddr, path: &str) -> Result<Option<String>, Failed> {
-    let seen = Arc::new(Seen { provider: Arc::new(ring::default_provider()), told: Mutex::default() });
+    let seen =
+        Arc::new(Seen { provider: Arc::new(ring::default_provider()), told: Mutex::default() });
     let config = ClientConfig::builder_with_provider(seen.provider.clone())
         .with_safe_default_protocol_versions()?
         .dangerous()

@@ -88,8 +88,12 @@ impl Home {
     pub(super) fn write(&self, state: &State) -> Result<(), Failed> {
         let (path, new) = (self.state_file(), self.folder.join("state.json.new"));
         let text = serde_json::to_vec_pretty(state)?;
-        let mut file =
-            fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+        let mut file = fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&new)?;
         file.write_all(&text)?;
         Ok(fs::rename(new, path)?)
     }
@@ -116,9 +120,8 @@ pub(super) fn place() -> Result<Place, Failed> {
 }
 
 fn all() -> Result<PathBuf, Failed> {
-    let variable = |name: &str| {
-        std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute())
-    };
+    let variable =
+        |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let home = || variable("HOME").map(|home| home.join(".local/state"));
     let base = variable("XDG_STATE_HOME").or_else(home);
     let base = base.ok_or_else(|| Refused::new("HOME is not set", "set it, or XDG_STATE_HOME"))?;

@@ -370,7 +370,10 @@ impl Keeper {
             self.board.state().nodes.iter().filter(|node| node.group == group).count()
         };
         if self.stage == 0 && launched("hub") > 0 && launched("workers") >= wanted {
-            self.reach("the cluster in AWS, its instances launched", "the nodes become what their roles say");
+            self.reach(
+                "the cluster in AWS, its instances launched",
+                "the nodes become what their roles say",
+            );
         }
         if self.stage == 1 && ready("hub") > 0 {
             self.reach("the hub ready", "the workers become ready");

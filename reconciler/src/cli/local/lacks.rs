@@ -93,7 +93,10 @@ pub(super) fn lacks(machine: &Machine) -> Vec<Lack> {
         if there < least * GIB {
             #[allow(clippy::cast_precision_loss)]
             let has = there as f64 / GIB as f64;
-            lacks.push(Lack::new(format!("{what}: {least} GiB are needed, {has:.1} are there"), get));
+            lacks.push(Lack::new(
+                format!("{what}: {least} GiB are needed, {has:.1} are there"),
+                get,
+            ));
         }
     };
     room("disk", machine.disk, DISK, "make room, or set XDG_CACHE_HOME to where there is some");

@@ -77,9 +77,7 @@ impl Found {
             **known == name || name.len() > 3 && node.name().starts_with(name)
         };
         match there.iter().zip(&names).find(is_it) {
-            Some((node, known)) => {
-                Ok(Self { docker, called: (*known).into(), node: node.clone() })
-            }
+            Some((node, known)) => Ok(Self { docker, called: (*known).into(), node: node.clone() }),
             None => {
                 let hint = match names.is_empty() {
                     true => "it has no nodes".to_string(),

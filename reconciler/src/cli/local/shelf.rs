@@ -63,7 +63,8 @@ impl Images {
             if own {
                 registry.push(name, name)?;
             } else if !known {
-                registry.push(&image.ensure(docker, place, &|what| tracing::info!("{what}"))?, name)?;
+                registry
+                    .push(&image.ensure(docker, place, &|what| tracing::info!("{what}"))?, name)?;
             }
         }
         Ok(())

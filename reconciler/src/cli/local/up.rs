@@ -114,8 +114,14 @@ fn range(read: &DeclaredManifests, name: &str) -> Result<Subnet, Failed> {
     match range.in_use() {
         None => Ok(range),
         Some(other) => {
-            let what = format!("the range of the cluster `{name}`, {range}, is in use on this machine: {other}");
-            Err(Refused::new(what, "end what uses it (`lyceum local status`), or change `network.cidr`").into())
+            let what = format!(
+                "the range of the cluster `{name}`, {range}, is in use on this machine: {other}"
+            );
+            Err(Refused::new(
+                what,
+                "end what uses it (`lyceum local status`), or change `network.cidr`",
+            )
+            .into())
         }
     }
 }
@@ -124,7 +130,10 @@ fn range(read: &DeclaredManifests, name: &str) -> Result<Subnet, Failed> {
 fn warn_of(read: &DeclaredManifests, name: &str, range: Subnet) -> Result<(), Failed> {
     let spec = &keeper::cluster(read, name)?.cluster.spec;
     if spec.os != Os::Debian12 {
-        output::note(&format!("nodes here run debian-12, whatever is declared ({})", spec.os.as_str()));
+        output::note(&format!(
+            "nodes here run debian-12, whatever is declared ({})",
+            spec.os.as_str()
+        ));
     }
     let nginx = spec.attributes.get("nginx");
     let kind = nginx.and_then(|all| all.get("certificate")?.as_str()).unwrap_or("auto");
@@ -136,7 +145,9 @@ fn warn_of(read: &DeclaredManifests, name: &str, range: Subnet) -> Result<(), Fa
     }
     let others = read.manifests.clusters.len() - 1;
     if others > 0 {
-        output::note(&format!("{others} other clusters are made in the emulator alone; machines are for {range}"));
+        output::note(&format!(
+            "{others} other clusters are made in the emulator alone; machines are for {range}"
+        ));
     }
     Ok(())
 }
@@ -214,7 +225,9 @@ fn why(home: &Home, state: &State) -> Failed {
     let log = home.keeper_log();
     let hint = format!("its log is {}", log.display());
     match &state.failed {
-        Some(text) => Refused::new(format!("the cloud does not come up\n{}", text.trim_end()), hint),
+        Some(text) => {
+            Refused::new(format!("the cloud does not come up\n{}", text.trim_end()), hint)
+        }
         None => Refused::new("the cloud's keeper has ended", hint),
     }
     .into()
