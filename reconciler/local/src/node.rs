@@ -342,11 +342,16 @@ impl Node {
         .map(drop)
     }
 
-    /// Gives it a part of a processor alone, in hundredths; all there is again
-    /// for none.
-    pub fn slow_down(&self, percent: Option<u8>) -> Result<(), Error> {
-        let share = f32::from(percent.unwrap_or(0)) / 100.0;
-        self.docker.succeed(&["update", &format!("--cpus={share}"), &self.container]).map(drop)
+    /// What it sends goes over a line of so many kilobits a second; over one that
+    /// is as fast as it was for none. Ends with a power cut, too.
+    pub fn slow_network(&self, kilobits: Option<u32>) -> Result<(), Error> {
+        match kilobits {
+            None => self.shell("tc qdisc del dev eth0 root 2>/dev/null || true"),
+            Some(rate) => self.shell(&format!(
+                "tc qdisc replace dev eth0 root tbf rate {rate}kbit burst 16kb latency 400ms"
+            )),
+        }
+        .map(drop)
     }
 
     /// Fills the disk that a folder is on, whatever is in it. See
@@ -357,10 +362,10 @@ impl Node {
         self.fill_disk(folder, used.unwrap_or(FILLED_AT_MOST).saturating_add(ROOM))
     }
 
-    /// Ends what [`Self::cut_network`], [`Self::slow_down`] and
+    /// Ends what [`Self::cut_network`], [`Self::slow_network`] and
     /// [`Self::fill_disk`] began.
     pub fn heal(&self) -> Result<(), Error> {
-        self.slow_down(None)?;
+        self.slow_network(None)?;
         self.heal_network()?;
         let filled = "awk '$1 == \"small\" && $3 == \"tmpfs\" { print $2 }' /proc/mounts";
         for folder in self.shell(filled)?.lines() {

@@ -343,9 +343,9 @@ pub(super) struct LocalNodeArgs {
     /// With `fill`: the folder whose disk is full
     #[arg(long, value_name = "DIR", default_value = "/var/lib/lyceum")]
     pub(super) folder: String,
-    /// With `slow`: how much of a processor it keeps, in percent
-    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u8).range(1..=100))]
-    pub(super) percent: u8,
+    /// With `slow`: kilobits it can send in a second
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(8..=1_000_000))]
+    pub(super) kilobits: u32,
     /// With `notice`: how long until it is taken away
     #[arg(long, value_name = "TIME", default_value = "2m", value_parser = duration)]
     pub(super) within: Duration,
@@ -364,7 +364,7 @@ pub(super) enum Deed {
     Start,
     /// Cut it off from the network; nobody is told
     Cut,
-    /// Leave it a part of a processor
+    /// Leave it a slow line to the network
     Slow,
     /// Fill up a disk of it
     Fill,

@@ -18,7 +18,7 @@ use left::left;
 
 /// Images are built once on a machine, which takes minutes of that.
 const UP: Duration = Duration::from_secs(900);
-const SOON: Duration = Duration::from_secs(120);
+const SOON: Duration = Duration::from_secs(240);
 
 #[test]
 fn what_is_missing_is_said_at_once_and_nothing_is_begun() {
@@ -47,7 +47,7 @@ fn a_cloud_comes_up_is_looked_at_and_leaves_nothing() {
     // Whoever works there is not lost with the cloud.
     let repository = text(&local.state()["repository"]);
     std::fs::write(format!("{repository}/README.md"), "my own words\n").unwrap();
-    let down = local.run(&["down"]).succeeded();
+    let down = local.run_within(&["down"], UP).succeeded();
     assert!(down.err.contains("but for your work"), "{down:?}");
     assert_eq!(left(&local), Vec::<String>::new());
     local.run(&["down"]).succeeded();
@@ -117,10 +117,14 @@ fn its_nodes_are_reached(local: &Local) {
 
 fn its_nodes_are_maltreated(local: &Local) {
     let node = |deed: &str| local.run(&["node", "workers-2", deed]).succeeded();
-    let shell = |line: &str| local.run(&["shell", "workers-2", "--", "sh", "-c", line]);
+    let shell = |line: &str| local.run(&["shell", "workers-2", "--", "bash", "-c", line]);
     let hub = text(&local.state()["hub"]["inside"]);
     let reach = format!("curl -ksS -m 3 -o /dev/null {hub}.lyceum/health");
+    // A megabyte over a line of a megabit.
+    let swift = timed(|| drop(shell(&upload(&hub))));
     node("slow");
+    let slow = timed(|| drop(shell(&upload(&hub))));
+    assert!(slow > Duration::from_secs(4) && slow > swift * 2, "{swift:?}, then {slow:?}");
     node("fill");
     let full = shell("echo more > /var/lib/lyceum/more");
     assert!(full.err.contains("No space left"), "{full:?}");
@@ -152,6 +156,18 @@ fn its_nodes_are_maltreated(local: &Local) {
         let has = |name: &str| all(&nodes).iter().any(|node| node["name"] == name);
         has("workers-3") && all(&nodes).iter().all(|node| node["id"] != id.as_str())
     });
+}
+
+fn upload(hub: &str) -> String {
+    format!(
+        "head -c 1000000 /dev/zero | curl -ksS -m 60 -o /dev/null --data-binary @- {hub}hub/login"
+    )
+}
+
+fn timed(act: impl FnOnce()) -> Duration {
+    let begun = Instant::now();
+    act();
+    begun.elapsed()
 }
 
 /// Whoever ends it, it is there again.

@@ -15,7 +15,7 @@ use crate::cli::failure::Failed;
 use crate::cli::{Exit, output};
 
 /// A keeper ends its nodes in order; what it does not end in time, others do.
-const ENDS_WITHIN: Duration = Duration::from_secs(60);
+const ENDS_WITHIN: Duration = Duration::from_secs(300);
 const GLANCE: Duration = Duration::from_millis(50);
 
 pub(super) fn run(args: &LocalDownArgs) -> Result<Exit, Failed> {
@@ -51,7 +51,8 @@ fn end(home: &Home, place: &Place) -> Result<(), Failed> {
 /// In order; where that does not come about, at once. The service ends with its
 /// parent; one that does not is ended here.
 fn end_keeper(state: &State) {
-    if let Some(keeper) = &state.keeper {
+    if let Some(keeper) = state.keeper.as_ref().filter(|keeper| keeper.is_running()) {
+        output::note("ending the service, the nodes and what is around them");
         keeper.signal_group("TERM");
         if !ends(keeper, ENDS_WITHIN) {
             keeper.signal_group("KILL");

@@ -31,8 +31,8 @@ pub(super) fn run(args: &LocalNodeArgs) -> Result<Exit, Failed> {
             "is cut off from the network until `heal`".to_string()
         }
         Deed::Slow => {
-            node.slow_down(Some(args.percent))?;
-            format!("has {} % of a processor until `heal`", args.percent)
+            node.slow_network(Some(args.kilobits))?;
+            format!("can send {} kilobits a second until `heal`", args.kilobits)
         }
         Deed::Fill => {
             node.fill(&args.folder)?;
