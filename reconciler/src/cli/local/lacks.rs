@@ -91,7 +91,6 @@ pub(super) fn lacks(machine: &Machine) -> Vec<Lack> {
     of_programs(machine, &mut lacks);
     let mut room = |what: &str, there: u64, least: u64, get: &str| {
         if there < least * GIB {
-            #[allow(clippy::cast_precision_loss)]
             let has = there as f64 / GIB as f64;
             lacks.push(Lack::new(
                 format!("{what}: {least} GiB are needed, {has:.1} are there"),
@@ -133,7 +132,8 @@ fn of_docker(machine: &Machine, lacks: &mut Vec<Lack>) {
 }
 
 fn of_programs(machine: &Machine, lacks: &mut Vec<Lack>) {
-    if !machine.emulator && !(machine.has("python3") && machine.venv) {
+    let can_make_it = machine.has("python3") && machine.venv;
+    if !machine.emulator && !can_make_it {
         let get = "`sudo apt-get install python3-venv`";
         lacks.push(Lack::new("Python 3 with venv, for the AWS emulator", get));
     }
