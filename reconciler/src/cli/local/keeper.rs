@@ -88,7 +88,7 @@ fn keep(
         if let Some(given) = desk.next(GLANCE) {
             keeper.obey(given);
         }
-        keeper.step()?;
+        keeper.step();
     }
     tracing::info!("ending");
     board.change(|state| state.now = Some("ending".into()));
@@ -254,9 +254,12 @@ impl Keeper {
     }
 
     /// Once around.
-    fn step(&mut self) -> Result<(), Failed> {
-        if is_due(&mut self.seen, SEE_EVERY) {
-            self.see()?;
+    fn step(&mut self) {
+        // A cloud outlives what goes wrong in it: the next look tries again.
+        if is_due(&mut self.seen, SEE_EVERY)
+            && let Err(error) = self.see()
+        {
+            tracing::warn!("{error:#}");
         }
         if is_due(&mut self.looked, LOOK_EVERY) {
             let looked = match self.board.state().up {
@@ -268,7 +271,6 @@ impl Keeper {
                 tracing::warn!("{error:#}");
             }
         }
-        Ok(())
     }
 
     /// The instances, the service, what is due.

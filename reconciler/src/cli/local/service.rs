@@ -24,6 +24,8 @@ const GLANCE: Duration = Duration::from_millis(20);
 /// The service.
 #[derive(Debug)]
 pub(super) struct Service {
+    /// Found once: a program that is built anew meanwhile has no path of its own.
+    program: PathBuf,
     repository: PathBuf,
     branch: String,
     agent: PathBuf,
@@ -42,9 +44,10 @@ impl Service {
         log: &Path,
         endpoint: &str,
     ) -> Result<Self, Failed> {
-        let command = command((repository, branch), agent, endpoint)?;
-        let child = spawn(command, log)?;
+        let program = std::env::current_exe()?;
+        let child = spawn(command(&program, (repository, branch), agent, endpoint), log)?;
         Ok(Self {
+            program,
             repository: repository.into(),
             branch: branch.into(),
             agent: agent.into(),
@@ -65,7 +68,8 @@ impl Service {
             }
             (Some(_), Some(since)) if since.elapsed() >= PAUSE => {
                 let of = (self.repository.as_path(), self.branch.as_str());
-                self.child = spawn(command(of, &self.agent, &self.endpoint)?, &self.log)?;
+                let again = command(&self.program, of, &self.agent, &self.endpoint);
+                self.child = spawn(again, &self.log)?;
                 self.starts += 1;
                 self.ended = None;
             }
@@ -97,18 +101,19 @@ impl Drop for Service {
 }
 
 fn command(
+    program: &Path,
     (repository, branch): (&Path, &str),
     agent: &Path,
     endpoint: &str,
-) -> Result<Command, Failed> {
-    let mut command = Command::new(std::env::current_exe()?);
+) -> Command {
+    let mut command = Command::new(program);
     command.args(["serve", "--until-input-ends", "--interval", INTERVAL]);
     command.arg("--repo").arg(repository).args(["--branch", branch]);
     command.arg("--agent").arg(agent);
     command.env_remove("AWS_PROFILE").envs(environment(endpoint));
     // Signals are for the keeper, which ends it in order.
     command.process_group(0);
-    Ok(command)
+    command
 }
 
 /// What a program of this machine needs to find AWS in the emulator.
