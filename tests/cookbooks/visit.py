@@ -112,7 +112,11 @@ class Visit:
 
     def run(self, code, kernel=None):
         """What a cell prints, or its result."""
-        kernel = kernel or self.kernel()
+        if kernel:
+            # Signs in to the server, as a page of its own would have.
+            self.ask("GET", f"/user/{quote(self.name)}/lab")
+        else:
+            kernel = self.kernel()
         return asyncio.run(asyncio.wait_for(self._run(code, kernel), self.cell))
 
     async def _run(self, code, kernel):

@@ -65,13 +65,14 @@ pub struct Report(pub Value);
 
 impl Live {
     /// Makes the images that are missing, which takes minutes the first time.
-    pub fn images() -> Result<()> {
+    /// The daemon is there as long as what this gives.
+    pub fn images() -> Result<Daemon> {
         let place = Place::of_this_machine()?;
         let daemon = Daemon::start(&place)?;
         for image in [Image::Node, Image::Hub, Image::Notebook] {
             image.ensure(daemon.docker(), &place, &|stage| println!("{stage}"))?;
         }
-        Ok(())
+        Ok(daemon)
     }
 
     /// A cloud of this name with a repository of one cluster, and nobody yet who

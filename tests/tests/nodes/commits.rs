@@ -7,7 +7,7 @@ use system_tests::live::NOTEBOOK;
 use crate::kit::{JOINED, Story};
 
 /// For a commit to be seen by people, with a reconciler that keeps dying.
-const SEEN: Duration = Duration::from_secs(120);
+const SEEN: Duration = Duration::from_secs(240);
 
 pub(crate) fn a_setting_a_template_and_an_image_come_by_commit_alone(story: &mut Story) {
     let image = second_edition(story);

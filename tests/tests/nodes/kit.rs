@@ -1,5 +1,6 @@
 //! What the chapters share: the cluster, its people, a clock.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::process::{Command, Output};
@@ -14,7 +15,9 @@ use system_tests::live::{Live, PASSWORD, Report};
 pub(crate) type Reports = BTreeMap<String, Report>;
 
 /// A new node, from its launch to its report, on a machine with other work.
-pub(crate) const JOINED: Duration = Duration::from_secs(240);
+pub(crate) const JOINED: Duration = Duration::from_secs(400);
+/// So many times its bound is waited for what has one.
+pub(crate) const PATIENCE: u32 = 4;
 const GLANCE: Duration = Duration::from_millis(500);
 
 /// The cluster, and what of it the chapters tell each other.
@@ -23,11 +26,15 @@ pub(crate) struct Story {
     begun: Instant,
     /// A kernel of linus's, in which `x` is 41, started before anything went wrong.
     pub(crate) kernel: String,
+    /// What took longer than it may. The story goes on: its other figures tell
+    /// whether it is one of these or the machine.
+    late: RefCell<Vec<String>>,
 }
 
 impl Story {
     pub(crate) fn begin(live: Live) -> Self {
-        let story = Self { live, begun: Instant::now(), kernel: String::new() };
+        let (begun, kernel, late) = (Instant::now(), String::new(), RefCell::default());
+        let story = Self { live, begun, kernel, late };
         story.say(&format!("screenshots: {}", shots().display()));
         story
     }
@@ -41,8 +48,18 @@ impl Story {
         self.say(&format!("{:>7.1} s  {what}", took.as_secs_f32()));
     }
 
+    /// The same for what has a bound; so long it is waited for at most.
+    pub(crate) fn took_at_most(&self, bound: Duration, took: Duration, what: &str) {
+        self.took(took, what);
+        if took > bound {
+            self.late.borrow_mut().push(format!("{what}: {took:.1?}, not {bound:?}"));
+        }
+    }
+
     pub(crate) fn end(self) {
         self.say("the end");
+        let late = self.late.take();
+        assert!(late.is_empty(), "too late:\n{}", late.join("\n"));
     }
 
     /// What a user without a browser does at the hub; gives what it prints.

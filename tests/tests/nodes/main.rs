@@ -16,11 +16,9 @@ mod power;
 mod refusals;
 mod waves;
 
-use kit::Story;
-
 #[test]
 fn a_cluster_lives_and_nothing_that_goes_wrong_reaches_its_users() {
-    let mut story = Story::begin(arrival::from_nothing_to_a_working_hub());
+    let mut story = arrival::from_nothing_to_a_working_hub();
     people::two_users_work_each_in_a_home_of_their_own(&story);
     people::a_server_starts_elsewhere_and_the_files_are_there(&story);
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::kit::{JOINED, Story};
 
 /// With its boot, its swarm and its services.
-const BACK: Duration = Duration::from_secs(90);
+const BACK: Duration = Duration::from_secs(240);
 
 pub(crate) fn a_hub_without_power_comes_back(story: &Story) {
     let hub = story.live.hub().unwrap();

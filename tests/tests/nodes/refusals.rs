@@ -8,7 +8,7 @@ use system_tests::live::{CLUSTER, Live, Report};
 use crate::kit::{JOINED, Reports, Story, is_whole};
 
 /// Two polls of an agent, on a busy machine.
-const NOTICED: Duration = Duration::from_secs(90);
+const NOTICED: Duration = Duration::from_secs(180);
 
 pub(crate) fn what_is_old_altered_or_tampered_with_is_refused_and_mended(story: &Story) {
     let live = &story.live;
@@ -22,15 +22,17 @@ pub(crate) fn what_is_old_altered_or_tampered_with_is_refused_and_mended(story: 
     live.service.kill();
     for (what, pointer, why) in [
         ("an older pointer", older, "was taken already"),
-        ("an altered pointer", altered(&now), "not signed with this cluster's key"),
         ("an unsigned pointer", unsigned(&now), "not signed with this cluster's key"),
+        ("an altered pointer", altered(&now), "not signed with this cluster's key"),
     ] {
         put_pointer(live, &pointer);
         refused(live, why);
         story.say(&format!("{what} is refused"));
         let reports = live.reports().unwrap();
         assert!(is_whole(&reports, 3), "what was good is kept: {reports:?}");
-        if what.contains("altered") {
+        if what.contains("unsigned") {
+            // The list of the bucket shows bodies alone: what is beside one is put
+            // back by whoever took it away.
             put_pointer(live, &now);
             taken(live);
         }
