@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Makes what building and testing needs and a machine with Rust may lack: system
-# packages, Python environments of the emulator and of the hub, cargo-deny.
+# packages, Python environments of the emulator, the hub and the browser, a
+# browser, cargo-deny.
 # Whatever is there already is left alone, and a second run says nothing.
 set -euo pipefail
 
@@ -19,6 +20,8 @@ main() {
     environment venv "$here/requirements.txt"
     # What the role jupyterhub carries, as its image has it.
     environment hub-venv "$here/../cookbooks/jupyterhub/files/image/requirements.txt"
+    # What moves the browser; the browser itself is Debian's.
+    environment browser-venv "$here/browser/requirements.txt"
     cargo_deny
 }
 
@@ -38,6 +41,8 @@ system_packages() {
     docker version >/dev/null 2>&1 || [ -x /usr/sbin/dockerd ] || wanted+=(docker.io)
     [ -x /usr/sbin/iptables ] || wanted+=(iptables)
     command -v mmdebstrap >/dev/null || wanted+=(mmdebstrap)
+    # People in tests look at the hub with it. Its text needs a font.
+    [ -x /usr/bin/chromium ] || wanted+=(chromium fonts-dejavu-core)
     [ ${#wanted[@]} -eq 0 ] || install "${wanted[@]}"
 }
 

@@ -30,7 +30,8 @@ CELL = 60
 class Visit:
     """One user's session in a browser."""
 
-    def __init__(self, hub, name):
+    def __init__(self, hub, name, page=PAGE, cell=CELL):
+        self.page, self.cell = page, cell
         self.hub = hub.rstrip("/")
         self.name = name
         self.web = requests.Session()
@@ -48,7 +49,7 @@ class Visit:
     def ask(self, method, path, **kwargs):
         """A request of a page; answers what came."""
         headers = {**self._xsrf(path), **kwargs.pop("headers", {})}
-        kwargs.setdefault("timeout", PAGE)
+        kwargs.setdefault("timeout", self.page)
         return self.web.request(method, self.hub + path, headers=headers, **kwargs)
 
     def sign_in(self, password):
@@ -111,8 +112,12 @@ class Visit:
 
     def run(self, code, kernel=None):
         """What a cell prints, or its result."""
-        kernel = kernel or self.kernel()
-        return asyncio.run(asyncio.wait_for(self._run(code, kernel), CELL))
+        if kernel:
+            # Signs in to the server, as a page of its own would have.
+            self.ask("GET", f"/user/{quote(self.name)}/lab")
+        else:
+            kernel = self.kernel()
+        return asyncio.run(asyncio.wait_for(self._run(code, kernel), self.cell))
 
     async def _run(self, code, kernel):
         path = f"/user/{quote(self.name)}/api/kernels/{kernel}/channels"
@@ -160,18 +165,29 @@ def main():
     arguments.add_argument("hub")
     arguments.add_argument("name")
     arguments.add_argument("password")
-    arguments.add_argument("verb", choices=["sign-in", "start", "stop", "run", "user"])
-    arguments.add_argument("code", nargs="?", default="1 + 1")
+    verbs = ["sign-in", "start", "stop", "kernel", "run", "user", "page"]
+    arguments.add_argument("verb", choices=verbs)
+    arguments.add_argument("code", nargs="?", default="1 + 1", help="or a page's path")
+    arguments.add_argument("--kernel", help="the kernel that runs the code, else a new one")
+    arguments.add_argument("--patience", type=float, help="seconds for a page and for a cell")
     given = arguments.parse_args()
-    visit = Visit(given.hub, given.name)
+    patience = {"page": given.patience, "cell": given.patience} if given.patience else {}
+    visit = Visit(given.hub, given.name, **patience)
+    if given.verb == "page":
+        answer = visit.ask("GET", given.code)
+        answer.raise_for_status()
+        print(json.dumps({"headers": dict(answer.headers), "text": answer.text}))
+        return
     if not visit.sign_in(given.password):
         raise SystemExit("not let in")
     if given.verb == "start":
         print("\n".join(visit.start()))
     elif given.verb == "stop":
         visit.stop()
+    elif given.verb == "kernel":
+        print(visit.kernel())
     elif given.verb == "run":
-        print(visit.run(given.code))
+        print(visit.run(given.code, given.kernel))
     elif given.verb == "user":
         print(json.dumps(visit.user()))
 

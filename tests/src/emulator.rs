@@ -70,25 +70,30 @@ pub fn python() -> Result<PathBuf> {
     if let Some(python) = std::env::var_os("LYCEUM_PYTHON") {
         return Ok(python.into());
     }
-    let python = cache()?.join("venv/bin/python");
-    if !python.exists() {
-        bail!("{} is missing; `make setup` makes it", python.display());
-    }
-    Ok(python)
+    python_of("venv")
 }
 
 /// The Python with the hub's own packages.
 pub fn hub_python() -> Result<PathBuf> {
-    let python = cache()?.join("hub-venv/bin/python");
-    if !python.exists() {
-        bail!("{} is missing; `make setup` makes it", python.display());
-    }
-    Ok(python)
+    python_of("hub-venv")
+}
+
+/// The Python that moves a browser.
+pub fn browser_python() -> Result<PathBuf> {
+    python_of("browser-venv")
 }
 
 /// A file of this package.
 pub fn in_tests(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
+fn python_of(environment: &str) -> Result<PathBuf> {
+    let python = cache()?.join(environment).join("bin/python");
+    if !python.exists() {
+        bail!("{} is missing; `make setup` makes it", python.display());
+    }
+    Ok(python)
 }
 
 /// Where what is fetched or made once is kept.

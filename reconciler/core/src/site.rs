@@ -139,6 +139,13 @@ pub fn digest_of(bytes: &[u8]) -> String {
     sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// The ETag that S3 gives an object of this content that was put there at once,
+/// without its quotes: the MD5.
+pub fn etag_of(bytes: &[u8]) -> String {
+    use md5::Digest;
+    md5::Md5::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

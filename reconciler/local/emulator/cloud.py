@@ -1,5 +1,6 @@
 """What a local cloud has to know of the emulator, in one answer: its instances,
-file systems, public addresses and names.
+file systems, public addresses and names. And what it tells the emulator: which
+instances are impaired.
 
 The emulator keeps user data and profile where they were given: with an instance,
 or with the template it was launched from. A machine sees one whichever it was.
@@ -8,6 +9,7 @@ or with the template it was launched from. A machine sees one whichever it was.
 import json
 import traceback
 
+from moto.autoscaling.models import autoscaling_backends
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.ec2.models import ec2_backends
 from moto.efs.models import efs_backends
@@ -15,16 +17,21 @@ from moto.iam.models import iam_backends
 from moto.route53.models import route53_backends
 
 PATH = "/lyceum/cloud"
+#: `POST` with an instance's id behind it: its machine is dead.
+IMPAIRED = "/lyceum/impaired/"
 
 
 def with_cloud(app):
-    """The WSGI application `app`, answering `GET /lyceum/cloud` as well."""
+    """The WSGI application `app`, answering `GET /lyceum/cloud` and `POST
+    /lyceum/impaired/<id>` as well."""
 
     def call(environ, start_response):
-        if environ.get("PATH_INFO") != PATH:
+        path = environ.get("PATH_INFO", "")
+        if path != PATH and not path.startswith(IMPAIRED):
             return app(environ, start_response)
         try:
-            status, body = "200 OK", json.dumps(cloud())
+            said = cloud() if path == PATH else impaired(path[len(IMPAIRED) :])
+            status, body = "200 OK", json.dumps(said)
         except Exception:
             status, body = "500 Internal Server Error", traceback.format_exc()
         headers = [("content-type", "application/json"), ("content-length", str(len(body.encode())))]
@@ -44,6 +51,17 @@ def cloud():
         "file_systems": [it for ec2 in regions for it in file_systems(ec2.region_name)],
         "names": names(),
     }
+
+
+def impaired(id):
+    """A group ends an instance whose machine is dead, and launches another. One of
+    no group stays as it is."""
+    for groups in list(autoscaling_backends[DEFAULT_ACCOUNT_ID].values()):
+        for group in list(groups.autoscaling_groups.values()):
+            if any(one.instance.id == id for one in group.instance_states):
+                groups.terminate_instance(id, should_decrement=False)
+                return {"replaced": True}
+    return {"replaced": False}
 
 
 def instance(ec2, one):

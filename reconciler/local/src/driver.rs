@@ -5,7 +5,8 @@
 //! It looks at all of it again and again and remembers nothing but which nodes it
 //! is busy with, so it may be ended and started anew at any time. What a person
 //! did to a node (a power cut, a cut cable) stays done: only the emulator's word
-//! starts or removes one.
+//! starts or removes one. That a node is dead it tells the emulator, as EC2's
+//! status checks tell a group.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -28,6 +29,10 @@ const LOOK_EVERY: Duration = Duration::from_millis(400);
 /// How long an instance is pending, as on AWS: what is attached to it by then is
 /// there when it boots.
 const PENDING: Duration = Duration::from_secs(2);
+/// Between two looks at which nodes are dead.
+const CHECK_EVERY: Duration = Duration::from_secs(2);
+/// How long a node is dead before its instance is impaired: minutes on AWS.
+const IMPAIRED: Duration = Duration::from_secs(6);
 /// Nodes that are started or ended at the same time.
 const AT_ONCE: usize = 4;
 
@@ -67,6 +72,9 @@ struct Seen {
     instances: Vec<Instance>,
     /// Instances that were told to stop.
     stopped: BTreeSet<String>,
+    /// When nodes were first seen dead, and when they were last looked at.
+    dead: BTreeMap<String, Instant>,
+    checked: Option<Instant>,
     failed: BTreeMap<String, String>,
 }
 
@@ -216,7 +224,11 @@ impl Work {
             self.note(name, self.lead(name, addresses, &cloud.addresses));
         }
         match self.ground.nodes() {
-            Ok(nodes) => self.follow_instances(&self.ours(&cloud.instances), nodes),
+            Ok(nodes) => {
+                let ours = self.ours(&cloud.instances);
+                self.note("health", self.check(&ours, &nodes));
+                self.follow_instances(&ours, nodes);
+            }
             Err(error) => self.note("nodes", Err(error)),
         }
     }
@@ -232,6 +244,40 @@ impl Work {
         let ours: Vec<Instance> = instances.iter().filter(is_ours).cloned().collect();
         self.seen().instances.clone_from(&ours);
         ours
+    }
+
+    /// Tells the emulator of the nodes that are dead and should not be.
+    fn check(&self, instances: &[Instance], nodes: &[Node]) -> Result<(), Error> {
+        if self.seen().checked.replace(Instant::now()).is_some_and(|at| at.elapsed() < CHECK_EVERY)
+        {
+            return Ok(());
+        }
+        let running = self.ground.running()?;
+        let is_up = |id: &str| {
+            let mut instances = instances.iter();
+            instances.any(|one| one.id == id && one.state == "running")
+        };
+        let mut impaired = Vec::new();
+        {
+            let mut seen = self.seen();
+            let Seen { busy, stopped, dead, .. } = &mut *seen;
+            let is_dead = |id: &str| {
+                !running.contains(id) && !busy.contains(id) && !stopped.contains(id) && is_up(id)
+            };
+            let found: BTreeSet<&str> =
+                nodes.iter().map(Node::name).filter(|id| is_dead(id)).collect();
+            dead.retain(|id, _| found.contains(id.as_str()));
+            for id in found {
+                let since = *dead.entry(id.to_owned()).or_insert_with(Instant::now);
+                if since.elapsed() >= IMPAIRED {
+                    impaired.push(id.to_owned());
+                }
+            }
+        }
+        for id in impaired {
+            ask(self.emulator, "POST", &format!("/lyceum/impaired/{id}"))?;
+        }
+        Ok(())
     }
 
     fn share(&self, file_system: &FileSystem) -> Result<(), Error> {

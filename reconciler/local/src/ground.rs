@@ -137,6 +137,11 @@ impl Ground {
         Node::all(&self.around.docker, &self.claim.name)
     }
 
+    /// The names of those that run.
+    pub fn running(&self) -> Result<BTreeSet<String>, Error> {
+        Node::running(&self.around.docker, &self.claim.name)
+    }
+
     /// Its name.
     pub fn name(&self) -> &str {
         &self.claim.name

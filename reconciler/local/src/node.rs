@@ -8,7 +8,7 @@
 //! a namespace of the host's, made writable inside. (Handing it the host's
 //! `/sys/fs/cgroup` instead turns that read-only for the host.)
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
@@ -151,16 +151,13 @@ impl Node {
 
     /// All nodes of a cloud, running or not, by name.
     pub fn all(docker: &Docker, cloud: &str) -> Result<Vec<Self>, Error> {
-        let filters = [format!("label={LABEL}={cloud}"), format!("label={LABEL}.node")];
-        let format = format!("{{{{.Label \"{LABEL}.node\"}}}}");
-        let mut ask = vec!["container", "ls", "--all", "--format", &format];
-        for filter in &filters {
-            ask.extend(["--filter", filter]);
-        }
-        let listed = docker.succeed(&ask)?;
-        let mut names: Vec<&str> = listed.lines().collect();
-        names.sort_unstable();
-        Ok(names.into_iter().map(|name| Self::named(docker, cloud, name)).collect())
+        let names = listed(docker, cloud, &["--all"])?;
+        Ok(names.into_iter().map(|name| Self::named(docker, cloud, &name)).collect())
+    }
+
+    /// The names of the nodes of a cloud that run.
+    pub fn running(docker: &Docker, cloud: &str) -> Result<BTreeSet<String>, Error> {
+        listed(docker, cloud, &["--filter", "status=running"])
     }
 
     /// Makes it and starts it; `scratch` is a folder for what is put into it.
@@ -414,6 +411,18 @@ impl Node {
             said: logs.map(|logs| logs.said()).unwrap_or_default(),
         }
     }
+}
+
+/// Names of nodes, as Docker lists their containers.
+fn listed(docker: &Docker, cloud: &str, which: &[&str]) -> Result<BTreeSet<String>, Error> {
+    let filters = [format!("label={LABEL}={cloud}"), format!("label={LABEL}.node")];
+    let format = format!("{{{{.Label \"{LABEL}.node\"}}}}");
+    let mut ask = vec!["container", "ls", "--format", &format];
+    for filter in &filters {
+        ask.extend(["--filter", filter]);
+    }
+    ask.extend(which);
+    Ok(docker.succeed(&ask)?.lines().map(str::to_owned).collect())
 }
 
 /// The name of a node's container.

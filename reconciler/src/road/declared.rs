@@ -2,11 +2,12 @@
 //! node agent beside the program.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use lyceum_core::desired::Agent;
 use lyceum_core::manifest::{Manifests, load};
+use md5::{Digest as _, Md5};
 use sha2::{Digest, Sha256};
 
 use super::RoadError;
@@ -85,12 +86,29 @@ fn beside_this_program() -> Option<PathBuf> {
 
 fn digest(path: &Path) -> std::io::Result<Agent> {
     let mut file = File::open(path)?.take(LARGEST_AGENT + 1);
-    let mut hash = Sha256::new();
-    let size = std::io::copy(&mut file, &mut hash)?;
+    let mut hashes = Hashes::default();
+    let size = std::io::copy(&mut file, &mut hashes)?;
     if size > LARGEST_AGENT {
         let message = format!("the file has more than {LARGEST_AGENT} bytes");
         return Err(std::io::Error::new(std::io::ErrorKind::FileTooLarge, message));
     }
-    let digest = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(Agent { digest, size })
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let (digest, etag) = (hex(&hashes.0.finalize()), hex(&hashes.1.finalize()));
+    Ok(Agent { digest, size, etag })
+}
+
+/// Its own digest, and the one S3 goes by, in one reading.
+#[derive(Default)]
+struct Hashes(Sha256, Md5);
+
+impl Write for Hashes {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.update(bytes);
+        self.1.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }

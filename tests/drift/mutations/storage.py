@@ -145,6 +145,14 @@ def overwrite_object(account):
     account.s3.put_object(Bucket=account.bucket(), Key=agent(account), Body=b"somebody's")
 
 
+def alter_object(account):
+    """As long as before, and one byte is another."""
+    found = account.s3.get_object(Bucket=account.bucket(), Key=agent(account))
+    content = bytearray(found["Body"].read())
+    content[len(content) // 2] ^= 1
+    account.s3.put_object(Bucket=account.bucket(), Key=agent(account), Body=bytes(content))
+
+
 def put(name, value, kind="String"):
     return lambda account: account.ssm.put_parameter(Name=name, Value=value, Type=kind, Overwrite=True)
 
@@ -211,6 +219,7 @@ CASES = [
         last=True,
     ),
     Case(OBJECT, "size", "overwritten", overwrite_object),
+    Case(OBJECT, "etag", "one byte altered", alter_object),
     gone(OBJECT, "deleted", delete_object),
     Case(FACTS, "value", "overwritten", put("/lyceum/geo-101/facts", '{"hub": "192.0.2.1"}')),
     Case(FACTS, "secure", "made anew as a secret", make_secret, action="replace"),

@@ -10,7 +10,7 @@ use lyceum_core::desired::Resource;
 use lyceum_core::kind::{Body, Pointer, SigningKey, StoredObject};
 use lyceum_core::node::pointer::{self, Target, Trust};
 use lyceum_core::observed::Object;
-use lyceum_core::site::digest_of;
+use lyceum_core::site::{digest_of, etag_of};
 
 use super::backdrop::{Backdrop, CLUSTER, REGION};
 use super::regional::bucket;
@@ -81,6 +81,12 @@ fn s3(there: &Backdrop) -> aws_sdk_s3::Client {
     aws_sdk_s3::Client::from_conf(config)
 }
 
+/// What lies under a key.
+async fn stored(there: &Backdrop, key: &str) -> Vec<u8> {
+    let answer = s3(there).get_object().bucket(there.site().bucket(REGION)).key(key);
+    answer.send().await.unwrap().body.collect().await.unwrap().to_vec()
+}
+
 /// Puts something else there, with this metadata.
 async fn overwritten(there: &Backdrop, body: &str, metadata: &[(&str, String)]) {
     let metadata = metadata.iter().map(|(name, value)| (name.to_string(), value.clone()));
@@ -98,6 +104,7 @@ async fn a_bundle_is_put_once_from_memory() {
         bucket: there.site().bucket(REGION),
         key: format!("clusters/{CLUSTER}/bundles/{digest}"),
         size: content.len() as u64,
+        etag: etag_of(&content),
     };
     let name = format!("bundle-{}", &digest[..12]);
     let mut wanted = there.of_cluster(REGION, &name, object);
@@ -105,9 +112,14 @@ async fn a_bundle_is_put_once_from_memory() {
     let made = there.appear(&wanted).await;
     assert_eq!(made["digest"], digest);
     assert_eq!(there.create(&wanted).await, made, "what is there already has this content");
-    let answer = s3(&there).get_object().bucket(there.site().bucket(REGION)).key(&made["id"]);
-    let stored = answer.send().await.unwrap().body.collect().await.unwrap().into_bytes();
-    assert_eq!(&stored[..], &content[..]);
+    assert_eq!(stored(&there, &made["id"]).await, &content[..]);
+
+    // Altered where it lies, and as long as before.
+    let put = s3(&there).put_object().bucket(there.site().bucket(REGION)).key(&made["id"]);
+    put.body(ByteStream::from_static(b"a bumble")).send().await.unwrap();
+    assert_ne!(there.seen(&wanted.address).await.unwrap().body, wanted.body);
+    there.turn(&wanted).await;
+    assert_eq!(stored(&there, &made["id"]).await, &content[..]);
 
     // Nothing is put under a digest that is not its own.
     wanted.along.content = Some(b"another".to_vec().into());

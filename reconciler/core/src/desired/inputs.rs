@@ -37,6 +37,8 @@ pub struct Agent {
     pub digest: String,
     /// Size in bytes.
     pub size: u64,
+    /// Its ETag once it is in the bucket.
+    pub etag: String,
 }
 
 impl Inputs {
@@ -50,7 +52,8 @@ impl Inputs {
                 && names::is_agent(&object.address)
             {
                 let scope = object.address.scope();
-                let agent = Agent { digest: stored.digest().into(), size: stored.size };
+                let (digest, size) = (stored.digest().into(), stored.size);
+                let agent = Agent { digest, size, etag: stored.etag.clone() };
                 // Of two, an update was under way: the one nodes start with.
                 if !agents.contains_key(scope) || observed.launched(scope, stored.digest()) {
                     agents.insert(scope.to_string(), agent);

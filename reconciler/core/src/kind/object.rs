@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{Kind, Rule};
 
 /// An object whose key ends in the SHA-256 of its content: it is there or not,
-/// and written once more where somebody wrote something else. Its id is its key;
+/// and written once more where somebody wrote something else, of whatever length. Its id is its key;
 /// output `digest`. Untagged; owned through its prefix. The content goes along
 /// with the resource, or is a file beside the program.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -16,6 +16,8 @@ pub struct StoredObject {
     pub key: String,
     /// Size in bytes.
     pub size: u64,
+    /// S3's ETag: the MD5 of the content as it is, which the list of all tells.
+    pub etag: String,
 }
 
 impl StoredObject {
@@ -27,8 +29,12 @@ impl StoredObject {
 
 impl Kind for StoredObject {
     const NAME: &'static str = "object";
-    const ATTRIBUTES: &'static [(&'static str, Rule)] =
-        &[("bucket", Rule::Replace), ("key", Rule::Replace), ("size", Rule::Owned)];
+    const ATTRIBUTES: &'static [(&'static str, Rule)] = &[
+        ("bucket", Rule::Replace),
+        ("key", Rule::Replace),
+        ("size", Rule::Owned),
+        ("etag", Rule::Owned),
+    ];
     const REFERS: &'static [(&'static str, &'static str)] = &[("bucket", "bucket")];
     const READS_TAGS: bool = false;
 }

@@ -1,7 +1,11 @@
 //! File systems that nodes share, mounted as a role mounts EFS.
 
+use std::time::Duration;
+
 use crate::kit::Cloud;
 
+/// Less than systemd waits for a device that never comes.
+const SOON: Duration = Duration::from_secs(20);
 const SOURCE: &str = "fs-0123abcd.efs.us-east-1.amazonaws.com:/";
 
 #[test]
@@ -76,11 +80,20 @@ fn a_volume_is_a_device_that_outlives_its_nodes() {
     node.shell(&format!("test -b {device} && mkfs.ext4 -q {device} && {mount}")).unwrap();
     assert_eq!(mounted(&node, "/srv/data"), format!("ext4 {device}"));
     node.shell("echo kept > /srv/data/file && sync").unwrap();
+    // As a role writes it, for the next boot.
+    let unit = "uuid=$(blkid -s UUID -o value \"$1\"); printf '%s\\n' '[Mount]' \
+         \"What=/dev/disk/by-uuid/$uuid\" Where=/srv/data Type=ext4 Options=defaults,nofail \
+         '[Install]' WantedBy=local-fs.target > /etc/systemd/system/srv-data.mount; \
+         systemctl daemon-reload; systemctl enable srv-data.mount; sync";
+    node.succeed(&["bash", "-euo", "pipefail", "-c", unit, "unit", &device]).unwrap();
     node.cut_power().unwrap();
     assert_eq!(held(&device), 0);
     node.start().unwrap();
     node.wait_until_ready().unwrap();
-    node.shell(&mount).unwrap();
+    lyceum_local::wait_until("the volume after the boot", SOON, || {
+        Ok(mounted(&node, "/srv/data").starts_with("ext4 "))
+    })
+    .unwrap();
     assert_eq!(node.read("/srv/data/file").unwrap(), "kept");
     assert_eq!(held(&device), 1);
     cloud.done("written, power cut, read");

@@ -1,20 +1,27 @@
 //! A cluster that lives: the service against the emulator, and a machine for
 //! every instance, all of it on this machine.
 
+mod eye;
+mod service;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use lyceum_local::{Cloud, Node, Options, Place, Shelf, Subnet, Terms};
+use lyceum_local::{Cloud, Daemon, Image, Node, Options, Place, Shelf, Subnet, Terms};
 use serde_json::Value;
 
+pub use eye::Eye;
+pub use service::Service;
+
 use crate::emulator::python;
-use crate::scenario::{Lyceum, Repo, Running};
+use crate::scenario::{Lyceum, Repo};
 
 /// The name of the only cluster.
 pub const CLUSTER: &str = "lab";
+/// Its manifest, in its repository.
+pub const CLUSTER_FILE: &str = "clusters/lab/cluster.yaml";
 /// The image its users get; the local registry answers as this one.
 pub const NOTEBOOK: &str = "quay.io/jupyter/minimal-notebook:lyceum-test";
 /// The image hub and proxy run.
@@ -33,7 +40,7 @@ spec:
   workers: {min: WORKERS, max: 4}
   jupyter:
     image: IMAGE
-    auth: {type: dummy}
+    auth: {type: dummy, admins: [ada]}
     limits: {memory: 512M, cpu: 0.5, users: 20}
   attributes:
     jupyterhub: {image: \"HUB\"}
@@ -42,7 +49,9 @@ spec:
 /// A cluster with its cloud. Fields end in their order.
 #[derive(Debug)]
 pub struct Live {
-    service: Option<Running>,
+    /// What makes the repository true in the cloud.
+    pub service: Service,
+    eye: Eye,
     /// The cloud below it.
     pub cloud: Cloud,
     /// Its repository.
@@ -55,15 +64,22 @@ pub struct Live {
 pub struct Report(pub Value);
 
 impl Live {
+    /// Makes the images that are missing, which takes minutes the first time.
+    /// The daemon is there as long as what this gives.
+    pub fn images() -> Result<Daemon> {
+        let place = Place::of_this_machine()?;
+        let daemon = Daemon::start(&place)?;
+        for image in [Image::Node, Image::Hub, Image::Notebook] {
+            image.ensure(daemon.docker(), &place, &|stage| println!("{stage}"))?;
+        }
+        Ok(daemon)
+    }
+
     /// A cloud of this name with a repository of one cluster, and nobody yet who
     /// makes the one true in the other.
     pub fn prepare(name: &str, cidr: &str, workers: u32) -> Result<Self> {
         let subnet: Subnet = cidr.parse()?;
-        let options = Options {
-            subnet: Some(subnet),
-            report: &|stage| println!("{stage}"),
-            ..Options::named(name)
-        };
+        let options = Options { subnet: Some(subnet), ..Options::named(name) };
         let shelf = Shelf { hub: Some(HUB.into()), notebooks: vec![NOTEBOOK.into()] };
         let place = Place::of_this_machine()?;
         let cloud = Cloud::open(&place, &options, &python()?, (&shelf, Terms::default()))?;
@@ -73,11 +89,17 @@ impl Live {
             .replace("WORKERS", &workers.to_string())
             .replace("HUB", HUB)
             .replace("IMAGE", NOTEBOOK);
-        repo.write(&format!("clusters/{CLUSTER}/cluster.yaml"), &text)?;
+        repo.write(CLUSTER_FILE, &text)?;
         repo.remove("clusters/defaults.yaml")?;
         repo.commit("A cluster")?;
-        let program = Lyceum::new(&cloud.emulator().url(), repo.path())?.with("RUST_LOG", "info");
-        Ok(Self { service: None, cloud, repo, program })
+        // The same way to AWS as the nodes have: what is in it is in everybody's.
+        let url = format!("http://{}", cloud.endpoint());
+        let program = Lyceum::new(&url, repo.path())?.with("RUST_LOG", "info");
+        let agent = agent()?;
+        let agent = agent.to_str().context("the agent's path is no text")?;
+        let service = Service::new(&program, &["serve", "--interval", "10s", "--agent", agent]);
+        let eye = Eye::open(&cloud.emulator().url())?;
+        Ok(Self { service, eye, cloud, repo, program })
     }
 
     /// The program, pointed at the cloud and the repository.
@@ -86,20 +108,17 @@ impl Live {
     }
 
     /// Starts the service, with the agent that is made for nodes.
-    pub fn serve(&mut self) -> Result<()> {
-        let agent = agent()?;
-        let agent = agent.to_str().context("the agent's path is no text")?;
+    pub fn serve(&self) -> Result<()> {
         // Made by the operator, before anybody needs it.
         let secret = format!("/lyceum/{CLUSTER}/trial-password");
         self.program.run_reading(&["secret", "set", &secret], PASSWORD)?.succeeded()?;
-        self.service =
-            Some(self.program.start(&["serve", "--interval", "10s", "--agent", agent])?);
-        Ok(())
+        self.service.start()
     }
 
-    /// Ends the service without a word.
-    pub fn kill_service(&mut self) {
-        self.service.take();
+    /// Changes a text of the cluster's manifest and commits; gives the revision.
+    pub fn commit(&self, what: &str, from: &str, to: &str) -> Result<String> {
+        self.repo.edit(CLUSTER_FILE, from, to)?;
+        self.repo.commit(what)
     }
 
     /// The node of the hub, once its instance is there.
@@ -116,10 +135,10 @@ for page in aws('ec2').get_paginator('describe_instances').paginate():
     for reservation in page['Reservations']:
         for one in reservation['Instances']:
             tags = {tag['Key']: tag['Value'] for tag in one.get('Tags', [])}
-            if one['State']['Name'] == 'running' and tags.get('lyceum:address', '').endswith(sys.argv[2]):
+            if one['State']['Name'] == 'running' and tags.get('lyceum:address', '').endswith(args[0]):
                 print(one['InstanceId'])
 ";
-        let listed = self.boto3(script, &[kind])?;
+        let listed = self.look(script, &[kind])?;
         let all = self.cloud.ground().nodes()?;
         let of_it = |node: &Node| listed.lines().any(|id| id == node.name());
         Ok(all.into_iter().filter(of_it).collect())
@@ -128,7 +147,6 @@ for page in aws('ec2').get_paginator('describe_instances').paginate():
     /// What the nodes report, by instance.
     pub fn reports(&self) -> Result<BTreeMap<String, Report>> {
         let script = "
-import json
 s3, found = aws('s3'), {}
 for bucket in s3.list_buckets()['Buckets']:
     for one in s3.list_objects_v2(Bucket=bucket['Name'], Prefix='clusters/').get('Contents', []):
@@ -137,7 +155,7 @@ for bucket in s3.list_buckets()['Buckets']:
             found[one['Key'].rsplit('/', 1)[1].removesuffix('.json')] = json.loads(body)
 print(json.dumps(found))
 ";
-        let found: BTreeMap<String, Value> = serde_json::from_str(&self.boto3(script, &[])?)?;
+        let found: BTreeMap<String, Value> = serde_json::from_str(&self.look(script, &[])?)?;
         Ok(found.into_iter().map(|(id, report)| (id, Report(report))).collect())
     }
 
@@ -162,32 +180,14 @@ print(json.dumps(found))
         bail!("not within {within:?}: {what}\n{}\n{}", troubles(&last), self.said())
     }
 
-    /// Runs boto3 against the cloud; `aws(service)` is a client, further
-    /// arguments begin at `sys.argv[2]`.
-    pub fn boto3(&self, script: &str, arguments: &[&str]) -> Result<String> {
-        let head = "
-import sys, boto3
-def aws(service):
-    return boto3.client(service, endpoint_url=sys.argv[1], region_name='us-east-1',
-        aws_access_key_id='test', aws_secret_access_key='test')
-";
-        let output = Command::new(python()?)
-            .args(["-c", &format!("{head}{script}"), &self.cloud.emulator().url()])
-            .args(arguments)
-            .output()
-            .context("boto3 does not start")?;
-        if !output.status.success() {
-            bail!("{script}: {}", String::from_utf8_lossy(&output.stderr));
-        }
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    /// What a script of boto3 prints about the cloud; see [`Eye`].
+    pub fn look(&self, script: &str, args: &[&str]) -> Result<String> {
+        self.eye.look(script, args)
     }
 
     /// What the service and the driver said, for a failed test.
     pub fn said(&self) -> String {
-        let service = self.service.as_ref().map(|service| service.so_far().1).unwrap_or_default();
-        let end: Vec<&str> = service.lines().rev().take(40).collect();
-        let end: Vec<&str> = end.into_iter().rev().collect();
-        format!("{}\ndriver: {:?}", end.join("\n"), self.cloud.driver().failures())
+        format!("{}\ndriver: {:?}", self.service.said(), self.cloud.driver().failures())
     }
 }
 

@@ -1,0 +1,31 @@
+//! The hub's power is cut.
+
+use std::time::{Duration, Instant};
+
+use crate::kit::{JOINED, Story};
+
+/// With its boot, its swarm and its services.
+const BACK: Duration = Duration::from_secs(240);
+
+pub(crate) fn a_hub_without_power_comes_back(story: &Story) {
+    let hub = story.live.hub().unwrap();
+    let places = ["ada", "linus"].map(|name| story.place_of(name));
+    hub.cut_power().unwrap();
+    let begun = Instant::now();
+    hub.start().unwrap();
+    story.until("the volume is there again", BACK, || {
+        Ok(hub.run(&["findmnt", "--noheadings", "--types", "ext4", "/srv/data"])?.success())
+    });
+    story.took(begun.elapsed(), "from the hub's switch to its data volume");
+    story.until("the hub answers", BACK, || Ok(story.page("/hub/health").is_ok()));
+    story.took(begun.elapsed(), "from the hub's switch to a hub that answers");
+    story.until("the kernel answers", BACK, || {
+        Ok(story.try_visit("linus", &["run", "x + 1", "--kernel", &story.kernel])? == "42")
+    });
+    story.took(begun.elapsed(), "from the hub's switch to a kernel that was running all the while");
+    story.until_whole(3, JOINED);
+    story.took(begun.elapsed(), "from the hub's switch to everything as it should be");
+    assert_eq!(places, ["ada", "linus"].map(|name| story.place_of(name)));
+    story.visit("noether", &["stop"]);
+    story.visit("noether", &["start"]);
+}

@@ -1,0 +1,157 @@
+//! What nodes do not take, and how it is mended.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use system_tests::live::{CLUSTER, Live, Report};
+
+use crate::kit::{JOINED, Reports, Story, is_whole};
+
+/// Two polls of an agent, on a busy machine.
+const NOTICED: Duration = Duration::from_secs(180);
+
+pub(crate) fn what_is_old_altered_or_tampered_with_is_refused_and_mended(story: &Story) {
+    let live = &story.live;
+    let now = pointer(live);
+    // Versions of an object are kept: an older one was signed as well as this.
+    let older = earlier(live);
+    let number = |pointer: &Value| {
+        pointer["metadata"]["lyceum-sequence"].as_str().unwrap().parse::<u64>().unwrap()
+    };
+    assert!(number(&older) < number(&now));
+    live.service.kill();
+    for (what, pointer, why) in [
+        ("an older pointer", older, "was taken already"),
+        ("an unsigned pointer", unsigned(&now), "not signed with this cluster's key"),
+        ("an altered pointer", altered(&now), "not signed with this cluster's key"),
+    ] {
+        put_pointer(live, &pointer);
+        refused(live, why);
+        story.say(&format!("{what} is refused"));
+        let reports = live.reports().unwrap();
+        assert!(is_whole(&reports, 3), "what was good is kept: {reports:?}");
+        if what.contains("unsigned") {
+            // The list of the bucket shows bodies alone: what is beside one is put
+            // back by whoever took it away.
+            put_pointer(live, &now);
+            taken(live);
+        }
+    }
+    live.service.start().unwrap();
+    story.took(taken(live), "from the service's start to a good pointer taken");
+    a_tampered_bundle_is_refused_and_mended(story);
+    story.kernel_lives();
+}
+
+/// A changed role is another bundle, and its bytes are changed where it lies
+/// before a worker comes for it, again until one has.
+fn a_tampered_bundle_is_refused_and_mended(story: &Story) {
+    let live = &story.live;
+    let before = pointer(live)["body"].clone();
+    let role = "cookbooks/base/role.yaml";
+    let text = live.repo.read(role).unwrap();
+    live.repo.write(role, &format!("{text}# Another bundle.\n")).unwrap();
+    let revision = live.repo.commit("Another bundle").unwrap();
+    live.until("another bundle", NOTICED, |_| pointer(live)["body"] != before).unwrap();
+    let refused = |report: &Report| {
+        let steps = report.0["steps"].as_array().into_iter().flatten();
+        steps.filter(|step| step["id"] == "bundle").any(|step| {
+            step["outcome"].to_string().contains("its content is not what its name says")
+        })
+    };
+    let took = live
+        .until("a tampered bundle is refused", NOTICED, |all| {
+            tamper(live);
+            all.values().any(refused)
+        })
+        .unwrap();
+    story.took(took, "from a changed role to a tampered bundle that a worker refuses and reports");
+    let mended =
+        |all: &Reports| is_whole(all, 3) && all.values().all(|one| one.revision() == revision);
+    let took = live.until("the bundle is mended", JOINED, mended).unwrap();
+    story.took(took, "from there to the bundle mended and on every node");
+}
+
+fn refused(live: &Live, why: &str) {
+    let is_refused =
+        |report: &Report| report.group() != "workers" || report.refused().contains(why);
+    live.until(&format!("refused: {why}"), NOTICED, |all| all.values().all(is_refused)).unwrap();
+}
+
+/// Waits until nobody refuses the pointer there is.
+fn taken(live: &Live) -> Duration {
+    let takes = |report: &Report| report.refused().is_empty();
+    live.until("a good pointer", NOTICED, |all| all.values().all(takes)).unwrap()
+}
+
+/// One blank more after the same number.
+fn altered(pointer: &Value) -> Value {
+    let mut altered = pointer.clone();
+    altered["body"] = json!(format!("{} ", pointer["body"].as_str().unwrap()));
+    altered
+}
+
+fn unsigned(pointer: &Value) -> Value {
+    let mut unsigned = pointer.clone();
+    unsigned["metadata"].as_object_mut().unwrap().remove("lyceum-signature");
+    unsigned
+}
+
+/// The workers' pointer: its body, its metadata.
+fn pointer(live: &Live) -> Value {
+    read(live, "versions = [{}]")
+}
+
+/// The one before it.
+fn earlier(live: &Live) -> Value {
+    read(
+        live,
+        "
+listed = s3.list_object_versions(Bucket=bucket, Prefix=key)['Versions']
+listed.sort(key=lambda one: one['LastModified'])
+versions = [{'VersionId': one['VersionId']} for one in listed if not one['IsLatest']]
+",
+    )
+}
+
+fn read(live: &Live, versions: &str) -> Value {
+    let script = format!(
+        "
+s3 = aws('s3')
+[bucket] = [one['Name'] for one in s3.list_buckets()['Buckets']]
+key = f'clusters/{{args[0]}}/pointers/workers.json'
+{versions}
+found = s3.get_object(Bucket=bucket, Key=key, **versions[-1])
+print(json.dumps({{'body': found['Body'].read().decode(), 'metadata': found['Metadata']}}))
+"
+    );
+    serde_json::from_str(&live.look(&script, &[CLUSTER]).unwrap()).unwrap()
+}
+
+fn put_pointer(live: &Live, pointer: &Value) {
+    let script = "
+s3, found = aws('s3'), json.loads(args[1])
+[bucket] = [one['Name'] for one in s3.list_buckets()['Buckets']]
+s3.put_object(Bucket=bucket, Key=f'clusters/{args[0]}/pointers/workers.json',
+    Body=found['body'].encode(), Metadata=found['metadata'])
+";
+    live.look(script, &[CLUSTER, &pointer.to_string()]).unwrap();
+}
+
+/// Another byte in the middle of the bundle that workers are to have, as long as
+/// before.
+fn tamper(live: &Live) {
+    let bundle: Value = serde_json::from_str(pointer(live)["body"].as_str().unwrap()).unwrap();
+    let digest = bundle["target"]["bundle"].as_str().unwrap();
+    let script = "
+import hashlib
+s3 = aws('s3')
+[bucket] = [one['Name'] for one in s3.list_buckets()['Buckets']]
+key = f'clusters/{args[0]}/bundles/{args[1]}'
+content = bytearray(s3.get_object(Bucket=bucket, Key=key)['Body'].read())
+if hashlib.sha256(content).hexdigest() == args[1]:
+    content[len(content) // 2] ^= 1
+    s3.put_object(Bucket=bucket, Key=key, Body=bytes(content))
+";
+    live.look(script, &[CLUSTER, digest]).unwrap();
+}
