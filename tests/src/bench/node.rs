@@ -49,13 +49,13 @@ impl Nodes {
     /// Makes a cluster with a worker, and measures there.
     pub fn measured() -> Result<Self> {
         let packages = packages()?;
-        let mut live = Live::prepare("bench", "10.88.0.0/16", 1)?;
+        let live = Live::prepare("bench", "10.88.0.0/16", 1)?;
         live.serve()?;
         live.until("a worker that is as it should be", READY, |all| {
             all.values().filter(|report| report.ready()).count() == 2
         })?;
         // Nothing but what is measured looks at the node.
-        live.kill_service();
+        live.service.kill();
         let worker = live.nodes_of("workers")?.into_iter().next().context("there is no worker")?;
         worker.shell("systemctl stop lyceum-agent")?;
         let mut nodes = Self::default();
