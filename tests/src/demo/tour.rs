@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
+use tempfile::TempDir;
 
 use super::interrupt::{Interrupt, Interrupted};
 use super::outsider::Outsider;
@@ -32,6 +33,8 @@ const GLANCE: Duration = Duration::from_millis(300);
 /// The program, and what it was shown to do.
 struct Tour {
     program: PathBuf,
+    /// Of its own, so that every demo begins with the same repository.
+    state: TempDir,
     screen: Screen,
     interrupt: Interrupt,
     times: Vec<(String, Duration)>,
@@ -43,7 +46,8 @@ struct Tour {
 /// [`Interrupted`], where it was before its end.
 pub fn tour(keep: bool, interrupt: Interrupt) -> Result<()> {
     let program = Lyceum::new("", in_tests("").as_path())?.binary().to_path_buf();
-    let mut tour = Tour { program, screen: Screen::new(), interrupt, times: Vec::new() };
+    let state = TempDir::with_prefix("lyceum-demo-")?;
+    let mut tour = Tour { program, state, screen: Screen::new(), interrupt, times: Vec::new() };
     let played = tour.play();
     if keep && played.is_ok() {
         return tour.stay();
@@ -142,13 +146,15 @@ impl Tour {
         Ok(())
     }
 
-    fn stay(&self) -> Result<()> {
+    fn stay(self) -> Result<()> {
         let program = self.program.display();
+        let state = self.state.keep();
         self.screen.head("It stays. To look around:")?;
+        self.screen.quote(&format!("export XDG_STATE_HOME={}", state.display()))?;
         self.screen.quote(&format!("alias lyceum={program}"))?;
         self.screen.quote(&format!("lyceum local status --name {NAME}"))?;
         self.screen.quote(&format!("lyceum local shell hub --name {NAME}"))?;
-        self.screen.head(&format!("To end it: {program} local down --name {NAME}"))
+        self.screen.head(&format!("To end it: lyceum local down --name {NAME}"))
     }
 
     fn visit(&self, words: &[&str]) -> Result<String> {
@@ -192,6 +198,7 @@ impl Tour {
         let mut command = Command::new(&self.program);
         let (first, rest) = words.split_first().unwrap_or((&"status", &[]));
         command.args(["local", first, "--name", NAME]).args(rest);
+        command.env("XDG_STATE_HOME", self.state.path());
         command
     }
 
