@@ -31,8 +31,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(400);
 const PENDING: Duration = Duration::from_secs(2);
 /// Between two looks at which nodes are dead.
 const CHECK_EVERY: Duration = Duration::from_secs(2);
-/// How long a node is dead before its instance is impaired: minutes on AWS.
-const IMPAIRED: Duration = Duration::from_secs(6);
+/// How long a node is dead before its instance is impaired: minutes on AWS. Who
+/// stops one for a moment gets it back.
+const IMPAIRED: Duration = Duration::from_secs(15);
 /// Nodes that are started or ended at the same time.
 const AT_ONCE: usize = 4;
 
