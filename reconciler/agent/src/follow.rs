@@ -14,6 +14,7 @@ use lyceum_core::node::facts::Facts;
 use lyceum_core::node::host::{Answer, Cause, Cluster, Docker, HostError};
 use lyceum_core::node::pointer::{AgentBinary, Body, MAX_BODY, Pointer, Target, Trust};
 use lyceum_core::node::report::{NodeReport, PointerReport, StepOutcome, StepReport, TargetReport};
+use lyceum_core::node::step::{SESSION_LABEL, is_held};
 use tokio::runtime::Handle;
 
 use crate::aws::role::Identity;
@@ -225,7 +226,7 @@ impl Node {
 
     /// Counts the notebook servers and reports them if that is news.
     pub fn count(&mut self) {
-        if let Ok(sessions) = self.machine.running_with_label(round::SESSION_LABEL) {
+        if let Ok(sessions) = self.machine.running_with_label(SESSION_LABEL) {
             self.report.sessions = sessions;
         }
         self.report.pointer = self.pointer_report();
@@ -532,7 +533,8 @@ impl Node {
     fn members_are_settled(&mut self) -> bool {
         let members = self.machine.swarm_members().unwrap_or_default();
         members.iter().all(|member| {
-            member.state == "ready" && (member.role == "manager" || member.availability == "active")
+            let takes = member.availability == "active" || is_held(member);
+            member.state == "ready" && (member.role == "manager" || takes)
         })
     }
 
