@@ -105,6 +105,8 @@ fn add_pointers(draft: &mut Draft<'_>) {
     for (group, body) in rollouts::bodies(draft, targets) {
         let pointer = pointer(draft, &body, &known);
         draft.add(&group, pointer);
+        let taken = draft.inputs.nodes.get(draft.name).map_or(0, |nodes| nodes.taken(&group));
+        draft.change::<Pointer>(&group, |resource| resource.along.taken = taken);
     }
 }
 
