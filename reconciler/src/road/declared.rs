@@ -7,13 +7,15 @@ use std::path::{Path, PathBuf};
 
 use lyceum_core::desired::Agent;
 use lyceum_core::manifest::{Manifests, load};
-use sha2::{Digest, Sha256};
+use lyceum_core::site::Fingerprint;
 
 use super::RoadError;
 use crate::source::{Git, Ignored, worktree};
 
 /// The largest node agent, in bytes.
 const LARGEST_AGENT: u64 = 512 * 1024 * 1024;
+/// So much of it is in memory at a time.
+const PART: usize = 64 * 1024;
 /// The node agent's file name.
 const AGENT: &str = "lyceum-agent";
 
@@ -85,12 +87,16 @@ fn beside_this_program() -> Option<PathBuf> {
 
 fn digest(path: &Path) -> std::io::Result<Agent> {
     let mut file = File::open(path)?.take(LARGEST_AGENT + 1);
-    let mut hash = Sha256::new();
-    let size = std::io::copy(&mut file, &mut hash)?;
+    let (mut print, mut size) = (Fingerprint::default(), 0);
+    let mut part = vec![0; PART];
+    while let count @ 1.. = file.read(&mut part)? {
+        print.add(&part[..count]);
+        size += count as u64;
+    }
     if size > LARGEST_AGENT {
         let message = format!("the file has more than {LARGEST_AGENT} bytes");
         return Err(std::io::Error::new(std::io::ErrorKind::FileTooLarge, message));
     }
-    let digest = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(Agent { digest, size })
+    let (digest, etag) = print.both();
+    Ok(Agent { digest, size, etag })
 }

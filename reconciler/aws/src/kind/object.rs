@@ -71,9 +71,10 @@ pub(crate) async fn described(clients: &Clients) -> Result<Vec<Stored>, CloudErr
 /// The agents and bundles among what is stored; other keys are not ours.
 pub(crate) fn listing(clients: &Clients, stored: &[Stored]) -> Listing {
     let mut listing = Listing::default();
-    for Stored { bucket, key, size, .. } in stored {
+    for Stored { bucket, key, size, etag, .. } in stored {
         let Some(address) = address(key) else { continue };
-        let body = StoredObject { bucket: bucket.clone(), key: key.clone(), size: *size };
+        let (bucket, etag) = (bucket.clone(), etag.clone());
+        let body = StoredObject { bucket, key: key.clone(), size: *size, etag };
         let outputs = outputs(&body);
         let found = Found { id: key.clone(), tags: Default::default(), outputs, body: body.into() };
         listing.push(address, &clients.region, found);

@@ -10,7 +10,7 @@ use lyceum_core::desired::Resource;
 use lyceum_core::kind::{Body, Pointer, SigningKey, StoredObject};
 use lyceum_core::node::pointer::{self, Target, Trust};
 use lyceum_core::observed::Object;
-use lyceum_core::site::digest_of;
+use lyceum_core::site::{digest_of, etag_of};
 
 use super::backdrop::{Backdrop, CLUSTER, REGION};
 use super::regional::bucket;
@@ -98,6 +98,7 @@ async fn a_bundle_is_put_once_from_memory() {
         bucket: there.site().bucket(REGION),
         key: format!("clusters/{CLUSTER}/bundles/{digest}"),
         size: content.len() as u64,
+        etag: etag_of(&content),
     };
     let name = format!("bundle-{}", &digest[..12]);
     let mut wanted = there.of_cluster(REGION, &name, object);
@@ -108,6 +109,16 @@ async fn a_bundle_is_put_once_from_memory() {
     let answer = s3(&there).get_object().bucket(there.site().bucket(REGION)).key(&made["id"]);
     let stored = answer.send().await.unwrap().body.collect().await.unwrap().into_bytes();
     assert_eq!(&stored[..], &content[..]);
+
+    // What somebody else has put there is as long and not the same: it is put
+    // right.
+    there.holds(&wanted).await;
+    let altered = s3(&there).put_object().bucket(there.site().bucket(REGION)).key(&made["id"]);
+    altered.body(ByteStream::from_static(b"a bundlf")).send().await.unwrap();
+    let seen = there.seen(&wanted.address).await.unwrap();
+    let Body::StoredObject(found) = &seen.body else { panic!("an object") };
+    assert_eq!((found.size, found.etag.as_str()), (8, etag_of(b"a bundlf").as_str()));
+    there.turn(&wanted).await;
 
     // Nothing is put under a digest that is not its own.
     wanted.along.content = Some(b"another".to_vec().into());

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use lyceum_core::cloud::Class;
 use lyceum_core::kind::{Body, Bucket, EventRule, Queue, StoredObject};
-use lyceum_core::site::digest;
+use lyceum_core::site::{digest, etag_of};
 use serde_json::{Value, json};
 
 use super::backdrop::{Backdrop, CLUSTER, REGION, look};
@@ -70,6 +70,7 @@ async fn an_agent_is_put_once_and_goes_with_its_versions() {
         bucket: there.site().bucket(REGION),
         key: format!("clusters/{CLUSTER}/agents/{hash}"),
         size,
+        etag: etag_of(content.as_bytes()),
     };
     let agent = |hash: &str, size| {
         there.of_cluster(REGION, &format!("agent-{}", &hash[..12]), object(hash, size))

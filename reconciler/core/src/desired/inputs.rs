@@ -37,6 +37,8 @@ pub struct Agent {
     pub digest: String,
     /// Size in bytes.
     pub size: u64,
+    /// The ETag that S3 gives the binary; empty where nobody has it at hand.
+    pub etag: String,
 }
 
 impl Inputs {
@@ -50,7 +52,8 @@ impl Inputs {
                 && names::is_agent(&object.address)
             {
                 let scope = object.address.scope();
-                let agent = Agent { digest: stored.digest().into(), size: stored.size };
+                let digest = stored.digest().into();
+                let agent = Agent { digest, size: stored.size, etag: String::new() };
                 // Of two, an update was under way: the one nodes start with.
                 if !agents.contains_key(scope) || observed.launched(scope, stored.digest()) {
                     agents.insert(scope.to_string(), agent);

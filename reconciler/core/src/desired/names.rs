@@ -88,6 +88,7 @@ fn add_agent(draft: &mut Draft<'_>) {
         bucket: id_of(&bucket),
         key: agent_key(draft.name, &agent.digest),
         size: agent.size,
+        etag: agent.etag.clone(),
     };
     draft.add(&agent_name(agent), object);
 }

@@ -7,7 +7,6 @@
 
 use std::collections::BTreeMap;
 
-use md5::{Digest, Md5};
 use serde_json::Value;
 
 use crate::address::{Address, Ref, id_of, output_of, resolve};
@@ -17,7 +16,7 @@ use crate::node::bundle::Packed;
 use crate::node::pointer::{self, AgentBinary, Target};
 use crate::observed::{Object, ObservedState};
 use crate::plan::answers;
-use crate::site::{SIGNING_KEY, SIGNING_KEY_PRIVATE, Site};
+use crate::site::{SIGNING_KEY, SIGNING_KEY_PRIVATE, Site, etag_of};
 
 use super::names::agent_address;
 use super::{Draft, Inputs, Resource, rollouts};
@@ -87,8 +86,7 @@ pub fn recognise(
 
 /// The ETag of an object with this content, without quotes.
 pub fn etag(pointer: &Pointer) -> Option<String> {
-    let text = pointer.body()?.text();
-    Some(Md5::digest(text).iter().map(|byte| format!("{byte:02x}")).collect())
+    Some(etag_of(pointer.body()?.text().as_bytes()))
 }
 
 fn add_pointers(draft: &mut Draft<'_>) {
@@ -123,6 +121,7 @@ fn add_bundle(draft: &mut Draft<'_>, bundle: &Packed) -> Address {
         bucket: bucket(draft),
         key: format!("{}bundles/{}", Site::object_prefix(draft.name), bundle.digest),
         size: bundle.bytes.len() as u64,
+        etag: bundle.etag.clone(),
     };
     draft.add(&name, object);
     let content = bundle.bytes.clone();

@@ -503,7 +503,7 @@ fn unread(kind: &str) -> Gap {
 }
 
 fn agent(letter: &str) -> Agent {
-    Agent { digest: letter.repeat(64), size: 5 }
+    Agent { digest: letter.repeat(64), size: 5, etag: letter.repeat(32) }
 }
 
 /// One pass of a reconciler that carries `agent`.

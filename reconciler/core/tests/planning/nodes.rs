@@ -252,6 +252,25 @@ fn seen(observed: &lyceum_core::observed::ObservedState, text: &str) -> Body {
 }
 
 #[test]
+fn a_bundle_that_was_altered_is_put_right_though_it_is_as_long() {
+    let manifests = page("one");
+    let cloud = FakeCloud::new(&site());
+    settle(&cloud, &manifests, &site(), &context(), 1);
+    let bundle = bundle(&manifests);
+    let other = lyceum_core::site::etag_of(b"as long");
+    cloud.tamper(&address(&bundle), |object| {
+        let Body::StoredObject(stored) = &mut object.body else { panic!("a bundle") };
+        stored.etag = other.clone();
+    });
+    let (observed, plan) = look(&cloud, &manifests, &site(), &applied(&manifests));
+    assert_eq!(summary(&plan), [format!("Update {bundle}")]);
+    let change = plan.changes().next().unwrap();
+    assert_eq!((&change.reason, change.attributes[0].path.as_str()), (&Reason::Drift, "etag"));
+    assert!(carry_out(&cloud, &observed, &plan).is_empty());
+    assert!(look(&cloud, &manifests, &site(), &context()).1.is_empty());
+}
+
+#[test]
 fn old_bundles_count_against_no_limit_and_go_some_at_a_time() {
     let manifests = page("one");
     let cloud = FakeCloud::new(&site());

@@ -30,7 +30,8 @@ impl Nodes {
         let cloud = FakeCloud::new(&site());
         cloud.set_clock(NOW);
         let nodes = Self { cloud, manifests: stamped(spec, 0), now: NOW };
-        nodes.pass(Some(&Agent { digest: "a".repeat(64), size: 5 }));
+        let agent = Agent { digest: "a".repeat(64), size: 5, etag: String::new() };
+        nodes.pass(Some(&agent));
         nodes
     }
 
