@@ -71,6 +71,7 @@ impl host::Kernel for Machine {
             argv.extend(["-o", &options]);
         }
         argv.extend(["--", &what.source, &what.path]);
+        self.servers.forget();
         let operation = format!("mount {} at {}", what.source, what.path);
         let ended = self.program(&argv, MOUNT_TIME).map_err(|error| HostError {
             cause: error.cause,
@@ -81,6 +82,7 @@ impl host::Kernel for Machine {
     }
 
     fn unmount(&mut self, path: &str) -> Answer<()> {
+        self.servers.forget();
         let ended = self.program(&["umount", "--", path], MOUNT_TIME)?;
         if ended.code == 0 || ended.output.contains("not mounted") {
             return Ok(());
