@@ -3,7 +3,8 @@
 //!
 //! Invariants: a pointer counts once it is signed with the cluster's key, not
 //! older than the last, and its bundle is here whole; until then, and while S3
-//! is away, the one before stays. Whatever was refused is in the report.
+//! is away, the one before stays. Whatever was refused is in the report, and is
+//! not downloaded again every few seconds.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -24,6 +25,7 @@ use crate::http::Names;
 use crate::keep::{self, Keep};
 use crate::machine::Machine;
 use crate::machine::cluster::Surroundings;
+use crate::patience::Patience;
 use crate::replace::{self, Own};
 use crate::round::{self, Round, Stop};
 use crate::settings::Settings;
@@ -49,7 +51,8 @@ pub struct Node {
     own: Own,
     identity: Option<Identity>,
     wish: Option<Wish>,
-    /// Of the pointer that counts, unless another was refused since.
+    /// Of the pointer that counts, or is to count once its bundle is here;
+    /// unless another was refused since.
     etag: Option<String>,
     /// When the pointer was last read whole.
     read: Option<Instant>,
@@ -57,6 +60,10 @@ pub struct Node {
     away: bool,
     /// Why the pointer that is there now does not count.
     refused: String,
+    /// A pointer that counts and whose bundle is not here yet.
+    pending: Option<(Pointer, Body)>,
+    /// Bundles and agents that were refused.
+    patience: Patience,
     /// What keeps the node from its target besides its steps, by name.
     trouble: Vec<StepReport>,
     report: NodeReport,
@@ -106,6 +113,8 @@ impl Node {
             read: None,
             away: false,
             refused: String::new(),
+            pending: None,
+            patience: Patience::default(),
             trouble: Vec::new(),
             report,
             written: None,
@@ -145,10 +154,7 @@ impl Node {
         let etag = self.etag.as_deref().filter(|_| !whole && self.refused.is_empty());
         let get = self.aws.get(&self.settings.bucket, &key, etag, MAX_BODY + 1);
         let (look, why) = match self.runtime.block_on(get) {
-            Ok(s3::Fetched::Same) => {
-                self.is_current();
-                (Look::Same, String::new())
-            }
+            Ok(s3::Fetched::Same) => (self.try_pending(), String::new()),
             Ok(s3::Fetched::Object(object)) => (self.consider(object), String::new()),
             Ok(s3::Fetched::Absent) => (Look::Away, format!("there is no pointer at {key}")),
             Err(error) if error.cause == Cause::Invalid => {
@@ -165,6 +171,11 @@ impl Node {
         }
         self.away = look == Look::Away;
         look
+    }
+
+    /// What was refused is tried again at the next look.
+    pub fn hurry(&mut self) {
+        self.patience.forget();
     }
 
     /// Makes the node what it is to be, and reports.
@@ -253,9 +264,14 @@ impl Node {
     /// Puts another agent in place of this one. Comes back only if that fails,
     /// which is then in the report.
     pub fn replace(&mut self, agent: &AgentBinary) {
-        let error = match replace::rejected(&self.keep, &agent.digest) {
+        let known = self.patience.holds(&agent.digest, Instant::now());
+        let error = match known.or_else(|| replace::rejected(&self.keep, &agent.digest)) {
             Some(error) => error,
-            None => self.try_replace(agent),
+            None => {
+                let error = self.try_replace(agent);
+                self.patience.failed(&agent.digest, &error, Instant::now());
+                error
+            }
         };
         self.set_trouble("agent", Some(&error));
     }
@@ -315,18 +331,33 @@ impl Node {
             }
         };
         self.refused.clear();
+        self.etag = Some(object.etag);
         if self.wish.as_ref().is_some_and(|wish| wish.pointer == pointer) {
-            self.etag = Some(object.etag);
+            self.pending = None;
+            self.set_trouble("bundle", None);
             self.is_current();
             return Look::Same;
         }
+        if self.pending.as_ref().is_none_or(|(pending, _)| *pending != pointer) {
+            self.patience.forget();
+        }
+        self.pending = Some((pointer, body));
+        self.try_pending()
+    }
+
+    /// Takes the pointer that is waiting for its bundle, if there is one.
+    fn try_pending(&mut self) -> Look {
+        let Some((pointer, body)) = self.pending.clone() else {
+            self.is_current();
+            return Look::Same;
+        };
         let before = self.wish.as_ref().map(|wish| wish.target.digest());
         let taken = self.take(pointer.clone(), body);
         self.set_trouble("bundle", taken.as_ref().err());
         if taken.is_err() {
             return Look::Same;
         }
-        self.etag = Some(object.etag);
+        self.pending = None;
         if let Err(error) = self.keep.keep_pointer(&pointer) {
             tracing::error!("{error}");
         }
@@ -345,6 +376,7 @@ impl Node {
             Some(wish) => wish.bundle,
             None => self.bundle(&target)?,
         };
+        self.patience.is_good(&target.bundle);
         let mut needed = vec![body.target.bundle.as_str(), target.bundle.as_str()];
         needed.extend(body.previous.iter().map(|previous| previous.bundle.as_str()));
         self.keep.keep_only(&needed);
@@ -352,7 +384,18 @@ impl Node {
         Ok(())
     }
 
-    fn bundle(&self, target: &Target) -> Answer<Bundle> {
+    fn bundle(&mut self, target: &Target) -> Answer<Bundle> {
+        if let Some(error) = self.patience.holds(&target.bundle, Instant::now()) {
+            return Err(error);
+        }
+        let bundle = self.unpacked(target);
+        if let Err(error) = &bundle {
+            self.patience.failed(&target.bundle, error, Instant::now());
+        }
+        bundle
+    }
+
+    fn unpacked(&self, target: &Target) -> Answer<Bundle> {
         let digest = &target.bundle;
         let content = match self.keep.bundle(digest)? {
             Some(content) => content,
