@@ -547,6 +547,7 @@ impl Node {
             applied,
             steps,
             checks: round.checks,
+            left_out: 0,
             ready,
             sessions: round.sessions,
             started: keep::seconds(began),
@@ -597,8 +598,8 @@ impl Node {
             return;
         }
         let key = self.settings.key(&format!("nodes/{id}.json"));
-        let body = serde_json::to_vec(&self.report).unwrap_or_default();
-        let put = self.aws.put(&self.settings.bucket, &key, body, "application/json");
+        let put =
+            self.aws.put(&self.settings.bucket, &key, self.report.to_send(), "application/json");
         match self.runtime.block_on(put) {
             Ok(()) => self.written = Some((Instant::now(), self.report.clone())),
             Err(error) => tracing::warn!("the report cannot be written: {error}"),
