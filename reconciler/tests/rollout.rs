@@ -39,7 +39,7 @@ impl World {
         let (end, ended) = watch::channel(false);
         // Longer than any test: what happens meanwhile is the nodes' own pace.
         let interval = Duration::from_secs(300);
-        let agent = Some(Agent { digest: "a".repeat(64), size: 5, etag: "e".repeat(32) });
+        let agent = Some(Agent { digest: "a".repeat(64), size: 5, etag: String::new() });
         let options = Options {
             rolling: ROLLING,
             ..Options::new(PathBuf::from("/nowhere"), interval, agent)

@@ -291,6 +291,7 @@ fn of_round(round: Round, facts: lyceum_core::node::facts::Facts) -> NodeReport 
         took_ms: u64::try_from(round.took.as_millis()).unwrap_or(u64::MAX),
         steps: round.steps,
         checks: round.checks,
+        left_out: 0,
         sessions: round.sessions,
         ..NodeReport::default()
     }

@@ -3,7 +3,8 @@
 //!
 //! Invariants: a pointer counts once it is signed with the cluster's key, not
 //! older than the last, and its bundle is here whole; until then, and while S3
-//! is away, the one before stays. Whatever was refused is in the report.
+//! is away, the one before stays. Whatever was refused is in the report, and is
+//! not downloaded again every few seconds.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -14,6 +15,7 @@ use lyceum_core::node::facts::Facts;
 use lyceum_core::node::host::{Answer, Cause, Cluster, Docker, HostError};
 use lyceum_core::node::pointer::{AgentBinary, Body, MAX_BODY, Pointer, Target, Trust};
 use lyceum_core::node::report::{NodeReport, PointerReport, StepOutcome, StepReport, TargetReport};
+use lyceum_core::node::step::{SESSION_LABEL, is_held};
 use tokio::runtime::Handle;
 
 use crate::aws::role::Identity;
@@ -23,6 +25,7 @@ use crate::http::Names;
 use crate::keep::{self, Keep};
 use crate::machine::Machine;
 use crate::machine::cluster::Surroundings;
+use crate::patience::Patience;
 use crate::replace::{self, Own};
 use crate::round::{self, Round, Stop};
 use crate::settings::Settings;
@@ -48,7 +51,8 @@ pub struct Node {
     own: Own,
     identity: Option<Identity>,
     wish: Option<Wish>,
-    /// Of the pointer that counts, unless another was refused since.
+    /// Of the pointer that counts, or is to count once its bundle is here;
+    /// unless another was refused since.
     etag: Option<String>,
     /// When the pointer was last read whole.
     read: Option<Instant>,
@@ -56,6 +60,10 @@ pub struct Node {
     away: bool,
     /// Why the pointer that is there now does not count.
     refused: String,
+    /// A pointer that counts and whose bundle is not here yet.
+    pending: Option<(Pointer, Body)>,
+    /// Bundles and agents that were refused.
+    patience: Patience,
     /// What keeps the node from its target besides its steps, by name.
     trouble: Vec<StepReport>,
     report: NodeReport,
@@ -105,6 +113,8 @@ impl Node {
             read: None,
             away: false,
             refused: String::new(),
+            pending: None,
+            patience: Patience::default(),
             trouble: Vec::new(),
             report,
             written: None,
@@ -144,10 +154,7 @@ impl Node {
         let etag = self.etag.as_deref().filter(|_| !whole && self.refused.is_empty());
         let get = self.aws.get(&self.settings.bucket, &key, etag, MAX_BODY + 1);
         let (look, why) = match self.runtime.block_on(get) {
-            Ok(s3::Fetched::Same) => {
-                self.is_current();
-                (Look::Same, String::new())
-            }
+            Ok(s3::Fetched::Same) => (self.try_pending(), String::new()),
             Ok(s3::Fetched::Object(object)) => (self.consider(object), String::new()),
             Ok(s3::Fetched::Absent) => (Look::Away, format!("there is no pointer at {key}")),
             Err(error) if error.cause == Cause::Invalid => {
@@ -164,6 +171,11 @@ impl Node {
         }
         self.away = look == Look::Away;
         look
+    }
+
+    /// What was refused is tried again at the next look.
+    pub fn hurry(&mut self) {
+        self.patience.forget();
     }
 
     /// Makes the node what it is to be, and reports.
@@ -225,7 +237,7 @@ impl Node {
 
     /// Counts the notebook servers and reports them if that is news.
     pub fn count(&mut self) {
-        if let Ok(sessions) = self.machine.running_with_label(round::SESSION_LABEL) {
+        if let Ok(sessions) = self.machine.running_with_label(SESSION_LABEL) {
             self.report.sessions = sessions;
         }
         self.report.pointer = self.pointer_report();
@@ -252,9 +264,14 @@ impl Node {
     /// Puts another agent in place of this one. Comes back only if that fails,
     /// which is then in the report.
     pub fn replace(&mut self, agent: &AgentBinary) {
-        let error = match replace::rejected(&self.keep, &agent.digest) {
+        let known = self.patience.holds(&agent.digest, Instant::now());
+        let error = match known.or_else(|| replace::rejected(&self.keep, &agent.digest)) {
             Some(error) => error,
-            None => self.try_replace(agent),
+            None => {
+                let error = self.try_replace(agent);
+                self.patience.failed(&agent.digest, &error, Instant::now());
+                error
+            }
         };
         self.set_trouble("agent", Some(&error));
     }
@@ -314,18 +331,33 @@ impl Node {
             }
         };
         self.refused.clear();
+        self.etag = Some(object.etag);
         if self.wish.as_ref().is_some_and(|wish| wish.pointer == pointer) {
-            self.etag = Some(object.etag);
+            self.pending = None;
+            self.set_trouble("bundle", None);
             self.is_current();
             return Look::Same;
         }
+        if self.pending.as_ref().is_none_or(|(pending, _)| *pending != pointer) {
+            self.patience.forget();
+        }
+        self.pending = Some((pointer, body));
+        self.try_pending()
+    }
+
+    /// Takes the pointer that is waiting for its bundle, if there is one.
+    fn try_pending(&mut self) -> Look {
+        let Some((pointer, body)) = self.pending.clone() else {
+            self.is_current();
+            return Look::Same;
+        };
         let before = self.wish.as_ref().map(|wish| wish.target.digest());
         let taken = self.take(pointer.clone(), body);
         self.set_trouble("bundle", taken.as_ref().err());
         if taken.is_err() {
             return Look::Same;
         }
-        self.etag = Some(object.etag);
+        self.pending = None;
         if let Err(error) = self.keep.keep_pointer(&pointer) {
             tracing::error!("{error}");
         }
@@ -344,6 +376,7 @@ impl Node {
             Some(wish) => wish.bundle,
             None => self.bundle(&target)?,
         };
+        self.patience.is_good(&target.bundle);
         let mut needed = vec![body.target.bundle.as_str(), target.bundle.as_str()];
         needed.extend(body.previous.iter().map(|previous| previous.bundle.as_str()));
         self.keep.keep_only(&needed);
@@ -351,7 +384,18 @@ impl Node {
         Ok(())
     }
 
-    fn bundle(&self, target: &Target) -> Answer<Bundle> {
+    fn bundle(&mut self, target: &Target) -> Answer<Bundle> {
+        if let Some(error) = self.patience.holds(&target.bundle, Instant::now()) {
+            return Err(error);
+        }
+        let bundle = self.unpacked(target);
+        if let Err(error) = &bundle {
+            self.patience.failed(&target.bundle, error, Instant::now());
+        }
+        bundle
+    }
+
+    fn unpacked(&self, target: &Target) -> Answer<Bundle> {
         let digest = &target.bundle;
         let content = match self.keep.bundle(digest)? {
             Some(content) => content,
@@ -503,6 +547,7 @@ impl Node {
             applied,
             steps,
             checks: round.checks,
+            left_out: 0,
             ready,
             sessions: round.sessions,
             started: keep::seconds(began),
@@ -532,7 +577,8 @@ impl Node {
     fn members_are_settled(&mut self) -> bool {
         let members = self.machine.swarm_members().unwrap_or_default();
         members.iter().all(|member| {
-            member.state == "ready" && (member.role == "manager" || member.availability == "active")
+            let takes = member.availability == "active" || is_held(member);
+            member.state == "ready" && (member.role == "manager" || takes)
         })
     }
 
@@ -552,8 +598,8 @@ impl Node {
             return;
         }
         let key = self.settings.key(&format!("nodes/{id}.json"));
-        let body = serde_json::to_vec(&self.report).unwrap_or_default();
-        let put = self.aws.put(&self.settings.bucket, &key, body, "application/json");
+        let put =
+            self.aws.put(&self.settings.bucket, &key, self.report.to_send(), "application/json");
         match self.runtime.block_on(put) {
             Ok(()) => self.written = Some((Instant::now(), self.report.clone())),
             Err(error) => tracing::warn!("the report cannot be written: {error}"),

@@ -21,6 +21,7 @@ pub mod keep;
 pub mod life;
 pub mod local;
 pub mod machine;
+mod patience;
 pub mod replace;
 pub mod round;
 pub mod settings;

@@ -66,6 +66,7 @@ pub fn run(mut node: Node, runtime: &Runtime) -> Answer<()> {
     while !told.stop.load(Ordering::Relaxed) {
         if told.look.swap(false, Ordering::Relaxed) {
             (due.look, due.run) = (Instant::now(), Instant::now());
+            node.hurry();
         }
         due.pass(&mut node, &told.stop);
         let next = due.next(&node).saturating_duration_since(Instant::now());

@@ -12,12 +12,10 @@ use lyceum_core::node::host::{Cause, Docker};
 use lyceum_core::node::plan::{NodePlan, node_plan};
 use lyceum_core::node::pointer::Target;
 use lyceum_core::node::report::{CheckReport, StepOutcome, StepReport};
-use lyceum_core::node::step::{Action, Difference};
+use lyceum_core::node::step::{Action, Difference, SESSION_LABEL};
 
 use crate::machine::Machine;
 
-/// The label by which notebook servers are known among a node's containers.
-pub const SESSION_LABEL: &str = "lyceum.session";
 /// Longest text of a difference in the log.
 const SHOWN: usize = 120;
 

@@ -294,14 +294,31 @@ fn a_bundle_that_is_not_what_the_pointer_names_is_refused_and_the_old_one_stays(
     let last = bad.body.len() - 1;
     bad.body[last] ^= 1;
     site.cloud.state().objects.insert(key.clone(), bad);
-    site.point(target);
+    site.point(target.clone());
     assert_eq!(node.look(), Look::Same);
     let report = converge(&mut node);
     assert!(failure(&report, "bundle").contains("tampered"), "{report:?}");
     assert!(!report.ready && !node.ready());
     assert_eq!((site.content().as_str(), report.pointer.sequence), ("one", 1));
 
-    site.cloud.state().objects.insert(key, good);
+    // Its megabytes are not fetched again at every look.
+    let fetched = || site.cloud.count(&format!("GET /lyceum-artifacts/{key}"));
+    for _ in 0..3 {
+        assert_eq!(node.look(), Look::Same);
+        assert!(failure(&converge(&mut node), "bundle").contains("tampered"), "it is still said");
+    }
+    assert_eq!(fetched(), 1);
+    let last = site.cloud.state().asked.iter().rfind(|it| it.contains("pointers")).cloned();
+    assert!(last.as_ref().is_some_and(|line| line.ends_with(" 304")), "{last:?}");
+    // But at once when somebody says so, or when there is another pointer.
+    node.hurry();
+    assert_eq!((node.look(), fetched()), (Look::Same, 2));
+    let next = Body { wave: vec!["i-9".into()], ..body(target.clone()) };
+    site.write(&signed(next, 3));
+    assert_eq!((node.look(), fetched()), (Look::Same, 3));
+
+    site.cloud.state().objects.insert(key.clone(), good);
+    node.hurry();
     assert_eq!(node.look(), Look::Changed);
     assert!(converge(&mut node).ready);
     assert_eq!(site.content(), "two");

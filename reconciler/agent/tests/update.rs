@@ -41,7 +41,8 @@ fn an_agent_that_is_not_what_its_name_says_is_not_even_tried() {
     let mark = site.folder.path().join("ran");
     let program = format!("#!/bin/sh\ntouch {}\n", mark.display());
     let agent = AgentBinary { digest: hex(b"another"), size: program.len() as u64 };
-    site.cloud.put(&format!("clusters/geo-101/agents/{}", agent.digest), program.as_bytes());
+    let key = format!("clusters/geo-101/agents/{}", agent.digest);
+    site.cloud.put(&key, program.as_bytes());
     let target = Target { agent: Some(agent.clone()), ..site.target("one") };
     site.point(target);
     node.look();
@@ -52,4 +53,10 @@ fn an_agent_that_is_not_what_its_name_says_is_not_even_tried() {
         matches!(&step.outcome, StepOutcome::Failed { error, .. } if error.contains("tampered"))
     );
     assert!(!mark.exists());
+    let fetched = || site.cloud.count(&format!("GET /lyceum-artifacts/{key}"));
+    node.replace(&agent);
+    assert_eq!(fetched(), 1, "not at every look");
+    node.hurry();
+    node.replace(&agent);
+    assert_eq!(fetched(), 2);
 }

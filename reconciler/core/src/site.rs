@@ -136,19 +136,53 @@ pub fn digest(text: &str) -> String {
 /// SHA-256 of bytes, 64 hex digits.
 pub fn digest_of(bytes: &[u8]) -> String {
     use sha2::Digest;
-    sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&sha2::Sha256::digest(bytes))
 }
 
-/// The ETag that S3 gives an object of this content that was put there at once,
-/// without its quotes: the MD5.
+/// The ETag that S3 gives bytes which are put in one part: their MD5, 32 hex
+/// digits. It tells one content from another and proves nothing.
 pub fn etag_of(bytes: &[u8]) -> String {
     use md5::Digest;
-    md5::Md5::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&md5::Md5::digest(bytes))
+}
+
+/// Digest and ETag of a content that comes part by part.
+#[derive(Clone, Debug, Default)]
+pub struct Fingerprint {
+    sha256: sha2::Sha256,
+    md5: md5::Md5,
+}
+
+impl Fingerprint {
+    /// The next part.
+    pub fn add(&mut self, part: &[u8]) {
+        sha2::Digest::update(&mut self.sha256, part);
+        md5::Digest::update(&mut self.md5, part);
+    }
+
+    /// [`digest_of`] and [`etag_of`] all of it.
+    pub fn both(self) -> (String, String) {
+        let digest = sha2::Digest::finalize(self.sha256);
+        (hex(&digest), hex(&md5::Digest::finalize(self.md5)))
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_content_part_by_part_is_the_same() {
+        let mut parts = Fingerprint::default();
+        parts.add(b"a bun");
+        parts.add(b"dle");
+        assert_eq!(parts.both(), (digest_of(b"a bundle"), etag_of(b"a bundle")));
+        assert_eq!(etag_of(b""), "d41d8cd98f00b204e9800998ecf8427e");
+    }
 
     fn site() -> Site {
         Site {

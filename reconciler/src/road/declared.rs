@@ -2,19 +2,20 @@
 //! node agent beside the program.
 
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use lyceum_core::desired::Agent;
 use lyceum_core::manifest::{Manifests, load};
-use md5::{Digest as _, Md5};
-use sha2::{Digest, Sha256};
+use lyceum_core::site::Fingerprint;
 
 use super::RoadError;
 use crate::source::{Git, Ignored, worktree};
 
 /// The largest node agent, in bytes.
 const LARGEST_AGENT: u64 = 512 * 1024 * 1024;
+/// So much of it is in memory at a time.
+const PART: usize = 64 * 1024;
 /// The node agent's file name.
 const AGENT: &str = "lyceum-agent";
 
@@ -86,29 +87,16 @@ fn beside_this_program() -> Option<PathBuf> {
 
 fn digest(path: &Path) -> std::io::Result<Agent> {
     let mut file = File::open(path)?.take(LARGEST_AGENT + 1);
-    let mut hashes = Hashes::default();
-    let size = std::io::copy(&mut file, &mut hashes)?;
+    let (mut print, mut size) = (Fingerprint::default(), 0);
+    let mut part = vec![0; PART];
+    while let count @ 1.. = file.read(&mut part)? {
+        print.add(&part[..count]);
+        size += count as u64;
+    }
     if size > LARGEST_AGENT {
         let message = format!("the file has more than {LARGEST_AGENT} bytes");
         return Err(std::io::Error::new(std::io::ErrorKind::FileTooLarge, message));
     }
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    let (digest, etag) = (hex(&hashes.0.finalize()), hex(&hashes.1.finalize()));
+    let (digest, etag) = print.both();
     Ok(Agent { digest, size, etag })
-}
-
-/// Its own digest, and the one S3 goes by, in one reading.
-#[derive(Default)]
-struct Hashes(Sha256, Md5);
-
-impl Write for Hashes {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.update(bytes);
-        self.1.update(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use lyceum_core::address::{Address, refs_in_value};
 use lyceum_core::cloud::{Class, Cloud, CloudError, Outputs, STORED, Scope};
-use lyceum_core::desired::{Resource, etag};
+use lyceum_core::desired::{Along, Resource, etag};
 use lyceum_core::kind::{Body, NodeReport, Pointer, Said};
 use lyceum_core::node::pointer;
 use lyceum_core::node::report::NodeReport as Report;
@@ -365,14 +365,14 @@ impl State {
                 let number = u8::try_from(self.made % 251).unwrap_or_default();
                 self.keys.entry(key.name.clone()).or_insert([number; 32]);
             }
-            Body::Pointer(pointer) => self.sign(pointer, &resource.along.revision)?,
+            Body::Pointer(pointer) => self.sign(pointer, &resource.along)?,
             _ => {}
         }
         Ok(())
     }
 
     /// Signs a pointer as its cluster's key would. What it names must be there.
-    fn sign(&mut self, wish: &Pointer, revision: &str) -> Result<(), CloudError> {
+    fn sign(&mut self, wish: &Pointer, along: &Along) -> Result<(), CloudError> {
         let invalid = |message: String| CloudError::new(Class::Invalid, "sign", message);
         let private = self.keys.values().find(|key| pointer::public_key(key) == wish.public_key);
         let private = *private.ok_or_else(|| invalid("no such key".into()))?;
@@ -384,8 +384,9 @@ impl State {
         }
         let body = wish.body().ok_or_else(|| invalid("it says nothing".into()))?;
         let written = self.pointers.entry(wish.key.clone()).or_default();
-        let sequence = written.last().map_or(1, |last| last.sequence + 1);
-        written.push(pointer::Pointer::signed(&private, body.text(), sequence, revision));
+        let next = written.last().map_or(1, |last| last.sequence + 1);
+        let sequence = next.max(along.taken + 1);
+        written.push(pointer::Pointer::signed(&private, body.text(), sequence, &along.revision));
         Ok(())
     }
 

@@ -146,11 +146,10 @@ def overwrite_object(account):
 
 
 def alter_object(account):
-    """As long as before, and one byte is another."""
-    found = account.s3.get_object(Bucket=account.bucket(), Key=agent(account))
-    content = bytearray(found["Body"].read())
-    content[len(content) // 2] ^= 1
-    account.s3.put_object(Bucket=account.bucket(), Key=agent(account), Body=bytes(content))
+    """As long as it was."""
+    name, key = account.bucket(), agent(account)
+    body = account.s3.get_object(Bucket=name, Key=key)["Body"].read()
+    account.s3.put_object(Bucket=name, Key=key, Body=body[:-1] + bytes([body[-1] ^ 1]))
 
 
 def put(name, value, kind="String"):
@@ -219,7 +218,7 @@ CASES = [
         last=True,
     ),
     Case(OBJECT, "size", "overwritten", overwrite_object),
-    Case(OBJECT, "etag", "one byte altered", alter_object),
+    Case(OBJECT, "etag", "altered", alter_object),
     gone(OBJECT, "deleted", delete_object),
     Case(FACTS, "value", "overwritten", put("/lyceum/geo-101/facts", '{"hub": "192.0.2.1"}')),
     Case(FACTS, "secure", "made anew as a secret", make_secret, action="replace"),

@@ -1,5 +1,7 @@
 //! Kernel parameters, modules, mounts, block devices.
 
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -22,6 +24,9 @@ const TIME: Duration = Duration::from_secs(30);
 const FORMAT_TIME: Duration = Duration::from_secs(600);
 /// What a node may have on its volumes.
 const FILE_SYSTEMS: &[&str] = &["ext4", "xfs"];
+/// So much of a device's beginning and end is read before it counts as blank.
+/// Signatures of file systems, partitions and volume groups are in there.
+const LOOKED_AT: u64 = 1024 * 1024;
 /// What EBS calls its devices.
 const EBS: &str = "Amazon Elastic Block Store";
 
@@ -71,6 +76,7 @@ impl host::Kernel for Machine {
             argv.extend(["-o", &options]);
         }
         argv.extend(["--", &what.source, &what.path]);
+        self.servers.forget();
         let operation = format!("mount {} at {}", what.source, what.path);
         let ended = self.program(&argv, MOUNT_TIME).map_err(|error| HostError {
             cause: error.cause,
@@ -81,6 +87,7 @@ impl host::Kernel for Machine {
     }
 
     fn unmount(&mut self, path: &str) -> Answer<()> {
+        self.servers.forget();
         let ended = self.program(&["umount", "--", path], MOUNT_TIME)?;
         if ended.code == 0 || ended.output.contains("not mounted") {
             return Ok(());
@@ -149,10 +156,10 @@ impl Machine {
 
     /// Without nvme-cli names cannot be told apart, but one volume besides the
     /// root's can only be the one that is meant.
-    fn only_other(&self, name: &str, mut volumes: Vec<String>) -> Answer<Option<String>> {
-        let root = mounts()?.into_iter().rfind(|mount| mount.path == "/");
-        let root = root.map(|mount| mount.source).unwrap_or_default();
-        volumes.retain(|volume| !root.starts_with(volume.as_str()));
+    fn only_other(&self, name: &str, volumes: Vec<String>) -> Answer<Option<String>> {
+        let root = mount_lines()?.lines().filter_map(number_of).rfind(|(path, _)| path == "/");
+        let root = root.map(|(_, number)| number).unwrap_or_default();
+        let mut volumes = other_disks(Path::new("/sys"), &root, volumes);
         if volumes.len() > 1 {
             let message =
                 format!("it is one of {}; with nvme-cli it could be told", volumes.join(", "));
@@ -174,7 +181,11 @@ impl Machine {
             0 => {
                 Ok(value("TYPE=").or_else(|| value("PTTYPE=")).unwrap_or_else(|| "unknown".into()))
             }
-            2 => Ok(String::new()),
+            // It says so as well of a device that it cannot open or read.
+            2 => unknown_content(Path::new(device)).map_err(|error| HostError {
+                message: format!("blkid finds nothing on it, and it cannot be read: {error}"),
+                ..disk::failed(operation, &error)
+            }),
             8 => Ok("several things at once".into()),
             _ => Err(HostError::new(Cause::Failed, operation, ended.output.trim())),
         }
@@ -183,9 +194,64 @@ impl Machine {
 
 /// Everything mounted, in order.
 pub(super) fn mounts() -> Answer<Vec<Mounted>> {
+    Ok(mount_lines()?.lines().filter_map(mount_of).collect())
+}
+
+fn mount_lines() -> Answer<String> {
     let failed = |error: std::io::Error| disk::failed(format!("read {MOUNTS}"), &error);
     let content = disk::read(Path::new(MOUNTS), LARGEST).map_err(failed)?.unwrap_or_default();
-    Ok(String::from_utf8_lossy(&content).lines().filter_map(mount_of).collect())
+    Ok(String::from_utf8_lossy(&content).into_owned())
+}
+
+/// Where something is mounted, and the number of the device it is on.
+fn number_of(line: &str) -> Option<(String, String)> {
+    let place: Vec<&str> = line.split(' ').take(5).collect();
+    Some((unescaped(place.get(4)?), place.get(2)?.to_string()))
+}
+
+/// Those of `volumes` that are neither the root's disk nor partitioned. A
+/// machine's list of mounts may call its root `/dev/root`, so that disk is found
+/// by its number. One that is mounted whole may be the one that is meant, mounted
+/// by an earlier run.
+fn other_disks(sys: &Path, root: &str, volumes: Vec<String>) -> Vec<String> {
+    let root = disk_of(sys, root);
+    let is_other = |volume: &String| {
+        let name = volume.trim_start_matches("/dev/");
+        root.as_deref() != Some(name) && !is_partitioned(&sys.join("block").join(name))
+    };
+    volumes.into_iter().filter(is_other).collect()
+}
+
+/// The disk that a device, `259:1`, is or is a partition of.
+fn disk_of(sys: &Path, number: &str) -> Option<String> {
+    let device = std::fs::canonicalize(sys.join("dev/block").join(number)).ok()?;
+    let part = device.join("partition").exists();
+    let disk = if part { device.parent()? } else { device.as_path() };
+    Some(disk.file_name()?.to_string_lossy().into_owned())
+}
+
+fn is_partitioned(disk: &Path) -> bool {
+    let entries = std::fs::read_dir(disk).into_iter().flatten().flatten();
+    entries.into_iter().any(|entry| entry.path().join("partition").exists())
+}
+
+/// What is on a device that holds nothing known: nothing, where beginning and end
+/// could be read and are zeros.
+fn unknown_content(device: &Path) -> std::io::Result<String> {
+    let mut file = File::open(device)?;
+    let size = file.seek(SeekFrom::End(0))?;
+    for at in [0, size.saturating_sub(LOOKED_AT)] {
+        file.seek(SeekFrom::Start(at))?;
+        let mut part = vec![0; usize::try_from(LOOKED_AT.min(size)).unwrap_or(usize::MAX)];
+        file.read_exact(&mut part)?;
+        if part.iter().any(|byte| *byte != 0) {
+            return Ok("something that blkid does not know".into());
+        }
+    }
+    if size == 0 {
+        return Err(std::io::Error::other("it has no size"));
+    }
+    Ok(String::new())
 }
 
 /// `36 35 98:0 /root /path rw,noatime shared:1 - ext4 /dev/sda1 rw,errors=…`
@@ -335,6 +401,57 @@ mod tests {
             0020: 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 \"................\"\n";
         assert_eq!(vendor_name(dump).as_deref(), Some("sdf"));
         assert_eq!(vendor_name("vid : 0x1d0f\n"), None);
+    }
+
+    #[test]
+    fn only_a_device_that_can_be_read_and_holds_zeros_is_blank() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("device");
+        let size = usize::try_from(3 * LOOKED_AT).unwrap();
+        let with = |at: Option<usize>| {
+            let mut content = vec![0; size];
+            at.into_iter().for_each(|at| content[at] = 1);
+            std::fs::write(&path, content).unwrap();
+            unknown_content(&path).unwrap()
+        };
+        assert_eq!(with(None), "");
+        for at in [0, 0x438, size / 3 - 1, size - 1] {
+            assert_eq!(with(Some(at)), "something that blkid does not know", "{at}");
+        }
+        std::fs::write(&path, [0; 512]).unwrap();
+        assert_eq!(unknown_content(&path).unwrap(), "");
+        std::fs::write(&path, []).unwrap();
+        unknown_content(&path).unwrap_err();
+        // As of a device that gives errors: it opens, and nothing can be read.
+        unknown_content(folder.path()).unwrap_err();
+        unknown_content(&folder.path().join("none")).unwrap_err();
+    }
+
+    #[test]
+    fn the_roots_disk_is_found_by_its_number_and_a_partitioned_one_is_no_volume() {
+        let folder = tempfile::tempdir().unwrap();
+        let sys = folder.path();
+        let make = |path: &str| std::fs::create_dir_all(sys.join(path)).unwrap();
+        let link = |from: &str, to: &str| std::os::unix::fs::symlink(to, sys.join(from)).unwrap();
+        for path in ["dev/block", "block", "devices/nvme0n1/nvme0n1p1", "devices/nvme1n1/queue"] {
+            make(path);
+        }
+        std::fs::write(sys.join("devices/nvme0n1/nvme0n1p1/partition"), "1\n").unwrap();
+        for disk in ["nvme0n1", "nvme1n1"] {
+            link(&format!("block/{disk}"), &format!("../devices/{disk}"));
+        }
+        link("dev/block/259:1", "../../devices/nvme0n1/nvme0n1p1");
+        link("dev/block/259:2", "../../devices/nvme1n1");
+        assert_eq!(disk_of(sys, "259:1").as_deref(), Some("nvme0n1"));
+        let volumes = || vec!["/dev/nvme0n1".to_string(), "/dev/nvme1n1".to_string()];
+        // As Ubuntu's machines have it; with another disk's number; with none.
+        let line = "24 1 259:1 / / rw,relatime shared:1 - ext4 /dev/root rw,discard";
+        let (path, number) = number_of(line).unwrap();
+        assert_eq!((path.as_str(), number.as_str()), ("/", "259:1"));
+        assert_eq!(other_disks(sys, &number, volumes()), ["/dev/nvme1n1"]);
+        assert_eq!(other_disks(sys, "0:31", volumes()), ["/dev/nvme1n1"]);
+        // A root that fills a disk without partitions.
+        assert_eq!(other_disks(sys, "259:2", volumes()), [] as [String; 0]);
     }
 
     #[test]

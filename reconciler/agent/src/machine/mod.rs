@@ -2,7 +2,10 @@
 //! [`lyceum_core::node::host`]: a file for each.
 //!
 //! Invariants: what the traits promise. Every call that waits has a named
-//! limit. Nothing is looked up by the C library's plug-ins: `/etc/passwd`,
+//! limit: of programs, of connections, of Docker, of systemd, of AWS, and of
+//! files where a server behind the network answers for them. Files on the node's
+//! own disks are looked at without one: a disk that does not answer ends more
+//! than the agent. Nothing is looked up by the C library's plug-ins: `/etc/passwd`,
 //! `/etc/group` and names of hosts are read here.
 
 pub mod accounts;
@@ -10,6 +13,7 @@ pub mod cluster;
 pub mod docker;
 pub mod files;
 pub mod kernel;
+mod network;
 pub mod outside;
 pub mod packages;
 pub mod programs;
@@ -29,6 +33,7 @@ use crate::keep::Keep;
 use accounts::Accounts;
 use cluster::Surroundings;
 use docker::Daemon;
+use network::FileServers;
 use packages::Catalogue;
 use units::Bus;
 
@@ -41,6 +46,7 @@ pub struct Machine {
     checking: BTreeMap<bool, Client>,
     facts: Facts,
     accounts: Accounts,
+    servers: FileServers,
     catalogue: Catalogue,
     bus: Bus,
     daemon: Daemon,
@@ -62,6 +68,7 @@ impl Machine {
             checking: BTreeMap::new(),
             facts: Facts::default(),
             accounts: Accounts::default(),
+            servers: FileServers::default(),
             catalogue: Catalogue::default(),
             bus: Bus::default(),
             daemon: Daemon::new()?,

@@ -108,7 +108,9 @@ async fn end(child: &mut Child) {
     let _ = kill_process_group(group, Signal::TERM);
     if tokio::time::timeout(GRACE, child.wait()).await.is_err() {
         let _ = kill_process_group(group, Signal::KILL);
-        let _ = child.wait().await;
+        // One that waits for a disk or a file server does not end even then. It
+        // is left behind, and ends with its wait.
+        let _ = tokio::time::timeout(GRACE, child.wait()).await;
     } else {
         let _ = kill_process_group(group, Signal::KILL);
     }

@@ -17,7 +17,7 @@ use crate::clients::Clients;
 use crate::error::found;
 
 /// Most bytes of a report that is read; a node that tells more is not heard.
-const MAX_REPORT: u64 = 256 * 1024;
+const MAX_REPORT: u64 = lyceum_core::node::report::MAX_REPORT as u64;
 
 /// The reports among what is stored.
 pub(crate) fn listing(clients: &Clients, stored: &[Stored]) -> Listing {

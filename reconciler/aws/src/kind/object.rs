@@ -78,10 +78,10 @@ pub(crate) fn listing(clients: &Clients, stored: &[Stored]) -> Listing {
     let mut listing = Listing::default();
     for Stored { bucket, key, size, etag, .. } in stored {
         let Some(address) = address(key) else { continue };
-        let (bucket, key, etag) = (bucket.clone(), key.clone(), etag.clone());
+        let (bucket, etag) = (bucket.clone(), etag.clone());
         let body = StoredObject { bucket, key: key.clone(), size: *size, etag };
         let outputs = outputs(&body);
-        let found = Found { id: key, tags: Default::default(), outputs, body: body.into() };
+        let found = Found { id: key.clone(), tags: Default::default(), outputs, body: body.into() };
         listing.push(address, &clients.region, found);
     }
     listing

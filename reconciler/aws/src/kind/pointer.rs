@@ -5,16 +5,17 @@
 //! it was read, so that of two writers one fails and looks again.
 //!
 //! Invariants: the sequence never goes back, whatever stands there: it is one
-//! more than that of the present pointer, and at least the seconds since 1970, so
-//! that a pointer that was removed, or replaced by an older one that was once
-//! signed, is followed by one above all that nodes may have taken.
+//! more than that of the present pointer and than any that nodes report, and at
+//! least the seconds since 1970, so that a pointer that was removed, or replaced
+//! by an older one that was once signed, is followed by one above all that nodes
+//! may have taken.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use aws_sdk_s3::primitives::ByteStream;
 use lyceum_core::address::Address;
 use lyceum_core::cloud::{Class, CloudError, Outputs};
-use lyceum_core::desired::Resource;
+use lyceum_core::desired::{Along, Resource};
 use lyceum_core::kind::Pointer;
 use lyceum_core::node::pointer::{self, Body, MAX_BODY, Trust};
 use lyceum_core::observed::Object;
@@ -74,7 +75,7 @@ pub(crate) async fn create(
     resource: &Resource,
     want: &Pointer,
 ) -> Result<Outputs, CloudError> {
-    write(clients, (None, want), &resource.along.revision).await
+    write(clients, (None, want), &resource.along).await
 }
 
 /// Writes another pointer in the place of the one that was seen.
@@ -83,7 +84,7 @@ pub(crate) async fn update(
     (before, _seen): (&Object, &Pointer),
     (after, want): (&Resource, &Pointer),
 ) -> Result<Outputs, CloudError> {
-    write(clients, (before.outputs.get("etag"), want), &after.along.revision).await
+    write(clients, (before.outputs.get("etag"), want), &after.along).await
 }
 
 /// Removes the current version; the bucket keeps it for its days.
@@ -137,7 +138,7 @@ impl Present {
 async fn write(
     clients: &Clients,
     (seen, want): (Option<&String>, &Pointer),
-    revision: &str,
+    along: &Along,
 ) -> Result<Outputs, CloudError> {
     let text = text(want)?;
     let there = present(clients, &want.bucket, &want.key).await?;
@@ -156,8 +157,8 @@ async fn write(
     let signed = pointer::Pointer::signed(
         &private,
         text.clone(),
-        next_sequence(there.as_ref(), &want.public_key, now()),
-        revision,
+        next_sequence(there.as_ref(), &want.public_key, now()).max(along.taken.saturating_add(1)),
+        &along.revision,
     );
     match put(clients, want, (&signed, seen)).await {
         Ok(etag) => Ok(written(&Present { etag, pointer: signed, body: None }, want)),

@@ -121,6 +121,16 @@ async fn a_bundle_is_put_once_from_memory() {
     there.turn(&wanted).await;
     assert_eq!(stored(&there, &made["id"]).await, &content[..]);
 
+    // What somebody else has put there is as long and not the same: it is put
+    // right.
+    there.holds(&wanted).await;
+    let altered = s3(&there).put_object().bucket(there.site().bucket(REGION)).key(&made["id"]);
+    altered.body(ByteStream::from_static(b"a bundlf")).send().await.unwrap();
+    let seen = there.seen(&wanted.address).await.unwrap();
+    let Body::StoredObject(found) = &seen.body else { panic!("an object") };
+    assert_eq!((found.size, found.etag.as_str()), (8, etag_of(b"a bundlf").as_str()));
+    there.turn(&wanted).await;
+
     // Nothing is put under a digest that is not its own.
     wanted.along.content = Some(b"another".to_vec().into());
     there.remove(&wanted).await;

@@ -96,49 +96,18 @@ fn every_node(draft: &Draft<'_>) -> Vec<Value> {
     statements
 }
 
-/// The hub also reads the sign-in's secret, publishes the join token, and steers
-/// its own group.
+/// The hub also reads the sign-in's secret and publishes the join token. It has
+/// no right to its own group: whoever scales and drains that is the reconciler.
 fn hub(draft: &Draft<'_>) -> Vec<Value> {
     let mut named = parameters::of(draft, &draft.spec.hub.roles);
     named.written.insert("swarm-join-token".into());
     let secret = draft.spec.jupyter.auth.client_secret_ref.as_deref();
     named.absolute.extend(secret.and_then(|text| text.strip_prefix("ssm:")).map(String::from));
-    let mut statements = of_parameters(draft, &named);
-    statements.extend([
-        allow(
-            "SteerOwnGroup",
-            &[
-                "autoscaling:CompleteLifecycleAction",
-                "autoscaling:RecordLifecycleActionHeartbeat",
-                "autoscaling:SetDesiredCapacity",
-                "autoscaling:SetInstanceProtection",
-                "autoscaling:TerminateInstanceInAutoScalingGroup",
-            ],
-            vec![group(draft)],
-        ),
-        allow(
-            "SeeInstances",
-            &["autoscaling:DescribeAutoScalingInstances", "ec2:DescribeInstances"],
-            vec!["*".into()],
-        ),
-    ]);
-    statements
+    of_parameters(draft, &named)
 }
 
-/// A worker keeps its group from taking it while it has sessions.
 fn workers_only(draft: &Draft<'_>) -> Vec<Value> {
-    let named = parameters::of(draft, &draft.spec.workers.roles);
-    let mut statements = of_parameters(draft, &named);
-    statements.push(allow(
-        "OwnLifecycle",
-        &[
-            "autoscaling:CompleteLifecycleAction",
-            "autoscaling:RecordLifecycleActionHeartbeat",
-            "autoscaling:SetInstanceProtection",
-        ],
-        vec![group(draft)],
-    ));
-    statements
+    of_parameters(draft, &parameters::of(draft, &draft.spec.workers.roles))
 }
 
 /// What a group's roles read and write of the cluster's parameters, by name: the
@@ -165,33 +134,55 @@ fn of_parameters(draft: &Draft<'_>, named: &Parameters) -> Vec<Value> {
     statements
 }
 
-/// Pulling the notebook image, where it is in a registry of AWS.
+/// Pulling the images that the cluster names, the notebook's and those among the
+/// attributes of its roles, where they are in a registry of AWS.
 fn registry(draft: &Draft<'_>) -> Vec<Value> {
-    let Some((host, rest)) = draft.spec.jupyter.image.split_once('/') else { return Vec::new() };
-    let parts: Vec<&str> = host.split('.').collect();
-    let [account, "dkr", "ecr", region, ..] = parts.as_slice() else { return Vec::new() };
-    let repository = rest.split([':', '@']).next().unwrap_or(rest);
-    let arn =
-        format!("arn:{}:ecr:{region}:{account}:repository/{repository}", draft.site.partition);
+    let mut named = vec![draft.spec.jupyter.image.as_str()];
+    let attributes = draft.spec.attributes.values().flat_map(BTreeMap::values);
+    attributes.for_each(|value| texts(value, &mut named));
+    let arns: BTreeSet<String> =
+        named.into_iter().filter_map(|image| repository(&draft.site.partition, image)).collect();
+    if arns.is_empty() {
+        return Vec::new();
+    }
     vec![
         allow(
             "PullImage",
             &["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
-            vec![arn],
+            arns.into_iter().collect(),
         ),
         allow("RegistryLogin", &["ecr:GetAuthorizationToken"], vec!["*".into()]),
     ]
 }
 
+/// Every text in a value; keys are titles.
+fn texts<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
+    match value {
+        Value::String(text) => found.push(text),
+        Value::Array(items) => items.iter().for_each(|item| texts(item, found)),
+        Value::Object(map) => map.values().for_each(|item| texts(item, found)),
+        _ => {}
+    }
+}
+
+/// The repository of an image in ECR; none of anything else, and of nothing that
+/// would stand for more than one.
+fn repository(partition: &str, image: &str) -> Option<String> {
+    let (host, rest) = image.split_once('/')?;
+    let parts: Vec<&str> = host.split('.').collect();
+    let [account, "dkr", "ecr", region, "amazonaws", ..] = parts.as_slice() else { return None };
+    let repository = rest.split([':', '@']).next().unwrap_or(rest);
+    let plain = |text: &str, more: &[u8]| {
+        let letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+        !text.is_empty() && text.bytes().all(|byte| letter(byte) || more.contains(&byte))
+    };
+    (plain(account, b"") && plain(region, b"-") && plain(repository, b"._/-"))
+        .then(|| format!("arn:{partition}:ecr:{region}:{account}:repository/{repository}"))
+}
+
 fn parameter(draft: &Draft<'_>, name: &str) -> String {
     let path = draft.site.parameter_path(draft.name);
     draft.site.arn("ssm", &draft.spec.region, &format!("parameter{path}/{name}"))
-}
-
-fn group(draft: &Draft<'_>) -> String {
-    let name = workers::group_name(draft);
-    let group = format!("autoScalingGroup:*:autoScalingGroupName/{name}");
-    draft.site.arn("autoscaling", &draft.spec.region, &group)
 }
 
 /// The group is made by the first node that has something to tell.

@@ -37,7 +37,7 @@ pub struct Agent {
     pub digest: String,
     /// Size in bytes.
     pub size: u64,
-    /// Its ETag once it is in the bucket.
+    /// The ETag that S3 gives the binary; empty where nobody has it at hand.
     pub etag: String,
 }
 
@@ -52,8 +52,8 @@ impl Inputs {
                 && names::is_agent(&object.address)
             {
                 let scope = object.address.scope();
-                let (digest, size) = (stored.digest().into(), stored.size);
-                let agent = Agent { digest, size, etag: stored.etag.clone() };
+                let digest = stored.digest().into();
+                let agent = Agent { digest, size: stored.size, etag: String::new() };
                 // Of two, an update was under way: the one nodes start with.
                 if !agents.contains_key(scope) || observed.launched(scope, stored.digest()) {
                     agents.insert(scope.to_string(), agent);

@@ -104,6 +104,9 @@ pub struct Along {
     pub content: Option<Arc<[u8]>>,
     /// The commit it is wished for.
     pub revision: String,
+    /// Of a pointer: the highest sequence that nodes have taken. Its own is to
+    /// be above.
+    pub taken: u64,
 }
 
 impl std::fmt::Debug for Along {
@@ -229,7 +232,7 @@ impl<'a> Draft<'a> {
         let region = self.spec.region.clone();
         let address = self.address::<K>(name);
         let tags = self.tags(&address);
-        let along = Along { content: None, revision: self.manifests.revision.clone() };
+        let along = Along { revision: self.manifests.revision.clone(), ..Along::default() };
         self.resources
             .insert(address.clone(), Resource { address, region, tags, body: body.into(), along });
     }

@@ -103,6 +103,8 @@ fn add_pointers(draft: &mut Draft<'_>) {
     for (group, body) in rollouts::bodies(draft, targets) {
         let pointer = pointer(draft, &body, &known);
         draft.add(&group, pointer);
+        let taken = draft.inputs.nodes.get(draft.name).map_or(0, |nodes| nodes.taken(&group));
+        draft.change::<Pointer>(&group, |resource| resource.along.taken = taken);
     }
 }
 
@@ -119,7 +121,7 @@ fn add_bundle(draft: &mut Draft<'_>, bundle: &Packed) -> Address {
         bucket: bucket(draft),
         key: format!("{}bundles/{}", Site::object_prefix(draft.name), bundle.digest),
         size: bundle.bytes.len() as u64,
-        etag: etag_of(&bundle.bytes),
+        etag: bundle.etag.clone(),
     };
     draft.add(&name, object);
     let content = bundle.bytes.clone();

@@ -59,6 +59,7 @@ impl Reading<'_> {
         [service, container, token].into_iter().for_each(|name| self.read(name, found));
         let values = step.file.iter().flat_map(|file| file.parameters.values());
         values.for_each(|value| self.read(Some(value), found));
+        self.read(step.file.as_ref().and_then(|file| file.pin.as_deref()), found);
     }
 
     fn read(&self, name: Option<&str>, found: &mut Parameters) {

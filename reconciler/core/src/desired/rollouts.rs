@@ -26,10 +26,13 @@ pub struct Nodes {
 /// What is known of a group's nodes.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GroupNodes {
-    /// What its pointer says; none where it is none of ours.
+    /// What its pointer says; none where it is none of ours, or one that nodes
+    /// have long gone past.
     pub pointer: Option<pointer::Body>,
     /// When that was written.
     pub written: Option<i64>,
+    /// Its sequence, where it was read.
+    pub present: Option<u64>,
     /// Its instances with their reports.
     pub nodes: Vec<Node>,
 }
@@ -59,21 +62,46 @@ impl Nodes {
             let written = object.outputs.get("modified").and_then(|text| text.parse().ok());
             group.written = written;
             group.pointer = ours(observed, &object.address, pointer);
+            group.present = object.outputs.get("sequence").and_then(|text| text.parse().ok());
+        }
+        for group in all.values_mut().flat_map(|nodes| nodes.groups.values_mut()) {
+            group.forget_replayed();
         }
         all
+    }
+
+    /// The highest sequence that nodes of a group have taken.
+    pub(super) fn taken(&self, group: &str) -> u64 {
+        self.groups.get(group).map_or(0, GroupNodes::taken)
+    }
+}
+
+impl GroupNodes {
+    fn taken(&self) -> u64 {
+        let reports = self.nodes.iter().filter_map(|node| node.report.as_ref());
+        reports.map(|reported| reported.report.pointer.sequence).max().unwrap_or(0)
+    }
+
+    /// A pointer older than one that nodes have taken already is one that
+    /// somebody put back, however well it is signed: signed anew, it would take
+    /// all of them to what it says.
+    fn forget_replayed(&mut self) {
+        if self.present.is_some_and(|sequence| sequence < self.taken()) {
+            self.pointer = None;
+        }
     }
 }
 
 /// The bodies of the pointers of a cluster's groups. What a pointer says is
-/// taken only where it is signed with the cluster's key: what is told again is
-/// signed again.
+/// taken only where it is signed with the cluster's key, and not older than what
+/// nodes have taken: what is told again is signed again.
 pub(super) fn bodies(
     draft: &mut Draft<'_>,
     targets: BTreeMap<&'static str, Target>,
 ) -> BTreeMap<String, pointer::Body> {
     let known = draft.inputs.nodes.get(draft.name).cloned().unwrap_or_default();
     let groups = targets.into_iter().map(|(name, wanted)| {
-        let GroupNodes { pointer, written, nodes } =
+        let GroupNodes { pointer, written, nodes, .. } =
             known.groups.get(name).cloned().unwrap_or_default();
         (name.to_string(), Group { wanted, pointer, written, nodes })
     });

@@ -32,6 +32,21 @@ pub enum Said {
     Unreadable(String),
 }
 
+impl NodeReport {
+    /// Whether the node is, or tries to be, what a bundle says; of a report
+    /// that nobody has read it may be any.
+    pub fn names(&self, bundle: &str) -> bool {
+        match self.said.as_deref() {
+            Some(Said::Report(report)) => {
+                let targets = report.applied.iter().chain(&report.attempted);
+                targets.into_iter().any(|target| target.bundle == bundle)
+            }
+            Some(Said::Unreadable(_)) => false,
+            None => true,
+        }
+    }
+}
+
 impl Said {
     /// A report from its content.
     pub fn parse(content: &[u8]) -> Self {

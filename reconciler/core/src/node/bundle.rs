@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::texts;
 use crate::manifest::role::RoleManifest;
+use crate::site::etag_of;
 
 /// Most bytes of a bundle as it is stored.
 pub const MAX_PACKED: u64 = 16 * 1024 * 1024;
@@ -44,6 +45,8 @@ pub struct Bundle {
 pub struct Packed {
     /// SHA-256 of the bytes, 64 hex digits.
     pub digest: String,
+    /// The ETag that S3 gives the bytes.
+    pub etag: String,
     /// The `tar.zst`.
     pub bytes: Arc<[u8]>,
     /// The digest of each role in it.
@@ -125,7 +128,8 @@ impl Bundle {
         let digest = hex(Sha256::new_with_prefix(&bytes));
         let asked = |role: &Role| texts::asked_of_cluster(&role.manifest, &role.files);
         let asked = self.roles.values().flat_map(asked).collect();
-        Ok(Packed { digest, bytes: bytes.into(), roles, asked })
+        let etag = etag_of(&bytes);
+        Ok(Packed { digest, etag, bytes: bytes.into(), roles, asked })
     }
 
     fn within_limits(&self) -> Result<(), BundleError> {

@@ -59,18 +59,23 @@ impl<'a> Draft<'a> {
     }
 
     /// A bundle or an agent that nodes are told to have, now or while a roll-out
-    /// lasts. Of a pointer that could not be read it may be any.
+    /// lasts, and a bundle that one of them still is or tries to be. Of a pointer
+    /// or a report that could not be read it may be any.
     pub(super) fn still_pointed(&self, object: &Object) -> bool {
         let Body::StoredObject(stored) = &object.body else { return false };
         let scope = object.address.scope();
-        let pointer = Address::new(scope, "pointer", "any");
+        let unread = ["pointer", "node-report"].iter().any(|kind| {
+            self.observed.gap(&object.region, &Address::new(scope, kind, "any")).is_some()
+        });
         let named = |other: &Object| match &other.body {
-            Body::Pointer(pointer) if other.address.scope() == scope => {
+            _ if other.address.scope() != scope => false,
+            Body::Pointer(pointer) => {
                 pointer.target.is_null() || pointer.digests().contains(&stored.digest())
             }
+            Body::NodeReport(report) => report.names(stored.digest()),
             _ => false,
         };
-        self.gap(&object.region, &pointer).is_some() || self.observed.objects.iter().any(named)
+        unread || self.observed.objects.iter().any(named)
     }
 
     /// An agent that a node may yet be started with: a template names it, or

@@ -140,6 +140,64 @@ fn who_does_not_publish_waits_for_who_does() {
 }
 
 #[test]
+fn an_image_that_is_a_digest_is_published_as_it_is() {
+    let mut host = leader();
+    let name = "/lyceum/geo-101/hub-image".to_string();
+    host.machine.parameters.insert(name.clone(), "none".into());
+    let image = format!("q/hub@{}", FakeDocker::digest("1"));
+    host.machine.docker.registry.insert(image.clone(), FakeDocker::digest("1"));
+    let plan = plan_of(&PINNED.replace("q/hub:TAG", &image));
+    assert!(apply(&mut host, &plan).values().all(is_well));
+    let line = format!("{image} {}", FakeDocker::digest("1"));
+    assert_eq!(host.machine.parameters[&name], line);
+    assert!(apply(&mut host, &plan).values().all(|it| *it == StepOutcome::Unchanged));
+    // Somebody wrote another behind it.
+    let other = format!("{image} {}", FakeDocker::digest("other"));
+    host.machine.parameters.insert(name.clone(), other);
+    assert!(apply(&mut host, &plan).values().all(is_well));
+    assert_eq!(host.machine.parameters[&name], line);
+}
+
+#[test]
+fn who_is_still_to_be_what_it_was_finds_its_digest_beside_the_new_one() {
+    let mut host = leader();
+    let name = "/lyceum/geo-101/hub-image".to_string();
+    host.machine.parameters.insert(name.clone(), "none".into());
+    let old = plan_of(
+        "
+- {name: image, docker_image: {image: 'q/hub:1', pin: hub-image}}
+- {name: file, file: {path: /etc/kept, content: '@{image}', images: {image: 'q/hub:1'}, pin: hub-image}}",
+    );
+    for tag in 1..=6 {
+        let image = format!("q/hub:{tag}");
+        host.machine.docker.registry.insert(image, FakeDocker::digest(&tag.to_string()));
+        let plan = plan_of(&PINNED.replace("TAG", &tag.to_string()));
+        assert!(apply(&mut host, &plan).values().all(is_well));
+        let outcomes = apply(&mut host, &old);
+        if tag == 1 {
+            assert!(outcomes.values().all(is_well), "{outcomes:#?}");
+        } else if tag < 6 {
+            assert!(outcomes.values().all(|it| *it == StepOutcome::Unchanged), "{outcomes:#?}");
+        } else {
+            // Five are kept.
+            assert!(failure(&outcomes, "r/image").0.contains("not yet of q/hub:1"));
+        }
+    }
+    let one = FakeDocker::digest("1");
+    assert_eq!(host.machine.text("/etc/kept"), format!("q/hub@{one}"));
+    let lines: Vec<&str> = host.machine.parameters[&name].lines().collect();
+    assert_eq!(
+        (lines.len(), lines[0]),
+        (5, format!("q/hub:6 {}", FakeDocker::digest("6")).as_str())
+    );
+    // Back to one that was published: to what it was then.
+    host.machine.docker.registry.insert("q/hub:3".into(), FakeDocker::digest("moved"));
+    assert!(apply(&mut host, &plan_of(&PINNED.replace("TAG", "3"))).values().all(is_well));
+    let back = format!("q/hub:3 {}", FakeDocker::digest("3"));
+    assert_eq!(host.machine.parameters[&name].lines().next(), Some(back.as_str()));
+}
+
+#[test]
 fn a_digest_that_cannot_be_pulled_is_published_to_nobody() {
     let mut host = leader();
     let name = "/lyceum/geo-101/hub-image".to_string();

@@ -462,7 +462,8 @@ fn images() -> Life {
         ],
         holds: |it| {
             let (notebook, proxy) = (FakeDocker::digest("notebook"), FakeDocker::digest("proxy"));
-            it.parameters["/lyceum/geo-101/notebook"] == format!("quay.io/a/notebook:1 {notebook}")
+            let published = it.parameters["/lyceum/geo-101/notebook"].lines().next();
+            published == Some(&format!("quay.io/a/notebook:1 {notebook}"))
                 && it.docker.images.contains(&format!("quay.io/a/notebook@{notebook}"))
                 && it.docker.images.contains(&format!("quay.io/a/proxy@{proxy}"))
         },

@@ -16,6 +16,8 @@ fn node() -> FakeHost {
     let socket = FakeFile { kind: FileKind::Other, ..FakeFile::file("") };
     host.machine.put("/srv/socket", socket);
     host.machine.devices.insert("/dev/sdf".into(), ("/dev/nvme1n1".into(), String::new()));
+    let unknown = "something that blkid does not know".to_string();
+    host.machine.devices.insert("/dev/sdg".into(), ("/dev/nvme2n1".into(), unknown));
     host.refuse("put_user dead", Cause::Failed);
     host
 }
@@ -61,6 +63,12 @@ const WRONG: &[(&str, &str, &str, &str)] = &[
         "volumes of the instance",
     ),
     ("mount", "path: /srv/m, type: volume, source: /dev/sdf", "is blank", "format: true"),
+    (
+        "mount",
+        "path: /srv/m, type: volume, source: /dev/sdg, format: true",
+        "the volume /dev/sdg holds something that blkid does not know",
+        "see whose data it is",
+    ),
     (
         "mount",
         "path: /srv/dir, type: nfs4, source: 'n:/a'",

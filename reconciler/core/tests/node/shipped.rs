@@ -2,7 +2,8 @@
 
 use std::time::Instant;
 
-use lyceum_core::node::converge::Mode;
+use lyceum_core::manifest::cluster::ClusterSpec;
+use lyceum_core::node::converge::{Mode, check};
 use lyceum_core::node::host::{Ended, Program};
 use lyceum_core::node::plan::NodePlan;
 use lyceum_core::node::report::StepOutcome;
@@ -87,6 +88,11 @@ fn program(machine: &mut Machine, program: &Program) -> Ended {
             machine.put(path, FakeFile::file(&content));
             0
         }
+        ["sh", script] if script.ends_with("image-is-here") => {
+            let kept = machine.text("/etc/lyceum/kept-images/worker");
+            let is_here = |line: &str| machine.docker.images.contains(line);
+            i32::from(!kept.lines().all(is_here))
+        }
         ["test", "-s", path] => i32::from(machine.text(path).is_empty()),
         _ => 0,
     };
@@ -112,7 +118,11 @@ fn worker_of(hub: &FakeHost, plan: &NodePlan) -> FakeHost {
 }
 
 fn hub_and_worker() -> [(FakeHost, NodePlan); 2] {
-    let (hub_plan, worker_plan) = (hub("debian-12", github), worker("debian-12", github));
+    hub_and_worker_with(github)
+}
+
+fn hub_and_worker_with(change: impl Fn(&mut ClusterSpec)) -> [(FakeHost, NodePlan); 2] {
+    let (hub_plan, worker_plan) = (hub("debian-12", &change), worker("debian-12", &change));
     let mut hub = node(&hub_plan, "10.20.0.10");
     settled("hub", &mut hub, &hub_plan);
     let mut worker = worker_of(&hub, &worker_plan);
@@ -135,8 +145,78 @@ fn the_hub_and_its_worker_converge_from_bare_machines() {
 }
 
 #[test]
+fn with_an_image_by_digest_hub_and_worker_converge() {
+    let image = format!("registry.example.edu/notebook@{}", FakeDocker::digest("notebook"));
+    let by_digest = |spec: &mut ClusterSpec| {
+        github(spec);
+        spec.jupyter.image = image.clone();
+    };
+    let [(hub, _), (worker, _)] = hub_and_worker_with(by_digest);
+    let digest = FakeDocker::digest("notebook");
+    assert_eq!(hub.machine.parameters[IMAGE_PARAMETER], format!("{image} {digest}"));
+    assert_eq!(hub.machine.text("/etc/jupyterhub/notebook-image").trim(), image);
+    assert_eq!(worker.machine.text("/etc/lyceum/kept-images/worker").trim(), image);
+}
+
+/// Law 6: a new image reaches the workers wave by wave, and nobody else is told
+/// to pause.
+#[test]
+fn workers_whose_turn_has_not_come_stay_ready_when_the_hub_publishes_a_new_image() {
+    let with = |image: &'static str| {
+        move |spec: &mut ClusterSpec| {
+            github(spec);
+            spec.jupyter.image = image.into();
+        }
+    };
+    let (old, new) = ("registry.example.edu/notebook:1", "registry.example.edu/notebook:2");
+    let [(mut hub_host, _), (mut host, old_plan)] = hub_and_worker_with(with(old));
+    let digest = FakeDocker::digest("another");
+    for host in [&mut hub_host, &mut host] {
+        host.machine.docker.registry.insert(new.into(), digest.clone());
+    }
+    settled("hub with the new image", &mut hub_host, &hub("debian-12", with(new)));
+    let given = format!("registry.example.edu/notebook@{digest}\n");
+    assert_eq!(hub_host.machine.text("/etc/jupyterhub/notebook-image"), given);
+
+    host.machine.parameters = hub_host.machine.parameters.clone();
+    let outcomes = apply(&mut host, &old_plan);
+    assert!(outcomes.values().all(|it| *it == StepOutcome::Unchanged), "{outcomes:#?}");
+    let checks = check(&old_plan, &mut host);
+    let image = checks.iter().find(|it| it.id == "swarm-worker/image-is-here").unwrap();
+    assert!(image.holds, "{image:?}");
+
+    // Its turn.
+    let new_plan = worker("debian-12", with(new));
+    settled("worker with the new image", &mut host, &new_plan);
+    assert_eq!(host.machine.text("/etc/lyceum/kept-images/worker"), given);
+    // And back.
+    settled("hub with the old image", &mut hub_host, &hub("debian-12", with(old)));
+    host.machine.parameters = hub_host.machine.parameters.clone();
+    assert!(apply(&mut host, &new_plan).values().all(is_well));
+    settled("worker with the old image", &mut host, &old_plan);
+}
+
+#[test]
+fn a_replaced_hub_takes_its_swarm_up_from_the_volume() {
+    let [(old, plan), _] = hub_and_worker();
+    let mut hub = node(&plan, "10.20.0.10");
+    hub.machine.parameters = old.machine.parameters.clone();
+    hub.machine.swarms = old.machine.swarms.clone();
+    hub.machine.devices.clone_from(&old.machine.devices);
+    // What outlives an instance is on the volume and the file system.
+    let kept = old.machine.files.iter().filter(|(path, _)| path.starts_with("on "));
+    hub.machine.files.extend(kept.map(|(path, file)| (path.clone(), file.clone())));
+    settled("the hub in its place", &mut hub, &plan);
+    assert_eq!(hub.machine.docker.swarm, old.machine.docker.swarm);
+    assert_eq!(hub.machine.swarms, old.machine.swarms);
+    assert_eq!(hub.machine.parameters, old.machine.parameters);
+    let began = hub.log.iter().filter(|call| call.starts_with("swarm_init")).count();
+    assert_eq!(began, 0, "{:?}", hub.log);
+}
+
+#[test]
 fn however_users_sign_in_the_hub_converges() {
-    for change in [dummy, |_: &mut lyceum_core::manifest::cluster::ClusterSpec| {}] {
+    for change in [dummy, |_: &mut ClusterSpec| {}] {
         let plan = hub("debian-12", change);
         let mut host = node(&plan, "10.20.0.10");
         settled("hub", &mut host, &plan);

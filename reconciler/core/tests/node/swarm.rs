@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use lyceum_core::node::host::{Cause, SwarmMember};
 use lyceum_core::node::report::StepOutcome;
-use lyceum_testkit::{FakeHost, FakeSwarm};
+use lyceum_testkit::{FakeFile, FakeHost, FakeSwarm};
+use serde_json::json;
 
 use super::{apply, differences, dry_run, failure, is_well, leader, plan_of, with_docker};
 
@@ -65,6 +66,37 @@ fn ready_peers_take_work_and_those_that_are_not_take_no_more() {
         ("laptop", "active"),
     ];
     assert_eq!(found, expected.map(|(name, it)| (name.to_string(), it.to_string())).into());
+}
+
+#[test]
+fn what_an_operator_holds_stays_as_it_is_and_takes_no_more_when_it_is_not_ready() {
+    let held = |id: &str, hostname: &str, state: &str, availability: &str| {
+        let mut member = member(id, hostname, state, availability);
+        member.labels.insert("lyceum.hold".into(), "true".into());
+        member
+    };
+    let mut released = held("d", "i-0dd", "ready", "pause");
+    released.labels.insert("lyceum.hold".into(), "false".into());
+    let mut host = with_members(
+        vec![
+            held("a", "i-0aa", "ready", "pause"),
+            held("b", "i-0bb", "ready", "active"),
+            held("c", "i-0cc", "down", "pause"),
+            released,
+        ],
+        &[("i-0aa", true), ("i-0bb", false), ("i-0dd", true)],
+    );
+    let found = tended(&mut host);
+    let expected = [("i-0aa", "pause"), ("i-0bb", "pause"), ("i-0dd", "active")];
+    assert_eq!(found, expected.map(|(name, it)| (name.to_string(), it.to_string())).into());
+    let own = host.machine.docker.swarm.node_id.clone();
+    host.machine.own_swarm("test").unwrap().members.iter_mut().for_each(|it| {
+        if it.id == own {
+            it.labels.insert("lyceum.hold".into(), "true".into());
+            it.availability = "pause".into();
+        }
+    });
+    assert!(apply(&mut host, &plan_of(TEND)).values().all(|it| *it == StepOutcome::Unchanged));
 }
 
 #[test]
@@ -177,6 +209,93 @@ fn a_worker_whose_token_is_missing_leaves_nothing() {
     host.log.clear();
     failure(&apply(&mut host, &plan), "r/swarm");
     assert!(host.log.is_empty(), "{:?}", host.log);
+}
+
+/// A worker of a swarm that works, and the parameter of its token.
+fn worker() -> (FakeHost, lyceum_core::node::plan::NodePlan, String) {
+    let mut host = near_a_leader();
+    let plan = plan_of(&JOIN.replace("PART", "worker"));
+    assert!(apply(&mut host, &plan).values().all(is_well));
+    host.log.clear();
+    (host, plan, "/lyceum/geo-101/worker-token".into())
+}
+
+#[test]
+fn a_worker_whose_swarm_works_leaves_it_for_no_token() {
+    let (mut host, plan, name) = worker();
+    let foreign = FakeSwarm::new("foreign", "0ther").token("worker");
+    for token in [foreign.as_str(), "SWMTKN-1-not-one"] {
+        host.machine.parameters.insert(name.clone(), token.into());
+        let (error, hint) = failure(&apply(&mut host, &plan), "r/swarm");
+        assert!(error.contains("10.20.0.10:2377, which works"), "{error}");
+        assert!(hint.contains(&name) && hint.contains("docker swarm leave"), "{hint}");
+        assert!(!format!("{error}{hint}").contains(token));
+    }
+    // Nor for another manager, while its own answers.
+    let (mut host, _, _) = worker();
+    let elsewhere = plan_of(&JOIN.replace("PART", "worker").replace("10.20.0.10", "10.20.0.77"));
+    failure(&apply(&mut host, &elsewhere), "r/swarm");
+    assert_eq!(host.machine.docker.swarm.state, "active");
+    assert_eq!(host.log, [] as [String; 0]);
+    // Where nothing can ask the manager it is taken to answer.
+    host.refuse("run openssl", Cause::NotFound);
+    failure(&apply(&mut host, &elsewhere), "r/swarm");
+    assert_eq!(host.log, [] as [String; 0]);
+}
+
+#[test]
+fn a_worker_leaves_a_swarm_that_is_no_more_once_its_servers_have_ended() {
+    let (mut host, plan, name) = worker();
+    let other = FakeSwarm::new("another certificate", "0ther");
+    host.machine.parameters.insert(name, other.token("worker"));
+    host.machine.swarms.insert("10.20.0.10".into(), other);
+    let server = json!({"Name": "/jupyter-ada", "Config": {"Labels": {"lyceum.session": "ada"}}});
+    host.machine.docker.containers.insert("c".into(), server);
+    let (error, hint) = failure(&apply(&mut host, &plan), "r/swarm");
+    assert_eq!(error, "1 notebook servers run here, and leaving ends them");
+    assert!(hint.contains("docker swarm leave"), "{hint}");
+    assert_eq!(host.log, [] as [String; 0]);
+    host.machine.docker.containers.clear();
+    assert!(apply(&mut host, &plan).values().all(is_well));
+    assert_eq!(host.log, ["swarm_leave", "swarm_join 10.20.0.10:2377"]);
+}
+
+#[test]
+fn nobody_is_told_to_be_in_no_swarm_while_servers_run() {
+    let (mut host, ..) = worker();
+    let server = json!({"Name": "/jupyter-ada", "Config": {"Labels": {"lyceum.session": "ada"}}});
+    host.machine.docker.containers.insert("c".into(), server);
+    let plan = plan_of("- {name: swarm, swarm: {part: none}}");
+    failure(&apply(&mut host, &plan), "r/swarm");
+    assert_eq!(host.machine.docker.swarm.state, "active");
+}
+
+const LEAD: &str = "- {name: swarm, swarm: {part: leader, address: 10.20.0.11}}";
+const STATE: &str = "/var/lib/docker/swarm/docker-state.json";
+
+#[test]
+fn docker_that_started_before_its_state_was_there_takes_it_up_and_begins_no_other_swarm() {
+    let mut host = leader();
+    let before = host.machine.docker.swarm.clone();
+    let token = host.machine.swarms["10.20.0.11"].token("worker");
+    host.machine.docker.swarm = Default::default();
+    assert!(apply(&mut host, &plan_of(LEAD)).values().all(is_well));
+    assert_eq!(host.log, ["restart docker.service"]);
+    assert_eq!(host.machine.docker.swarm, before);
+    assert_eq!(host.machine.swarms["10.20.0.11"].token("worker"), token);
+}
+
+#[test]
+fn a_state_that_docker_does_not_take_up_is_never_wiped() {
+    let kept =
+        [(STATE, FakeFile::file("spoilt")), ("/var/lib/docker/swarm/raft", FakeFile::directory())];
+    for (path, file) in kept {
+        let mut host = with_docker();
+        host.machine.put(path, file);
+        let (error, hint) = failure(&apply(&mut host, &plan_of(LEAD)), "r/swarm");
+        assert!(error.contains("does not take it up") && hint.contains("wipe"), "{error} {hint}");
+        assert!(host.machine.at(path).is_some() && host.machine.swarms.is_empty());
+    }
 }
 
 #[test]

@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use lyceum_core::cloud::Class;
 use lyceum_core::desired::{Inputs, desired, pointers, recognise};
 use lyceum_core::kind::{Body, Pointer};
+use lyceum_core::manifest::cluster::ClusterSpec;
 use lyceum_core::manifest::{Manifests, Snapshot, load};
 use lyceum_core::node::bundle::Bundle;
 use lyceum_core::node::pointer::Trust;
+use lyceum_core::node::report::{NodeReport, TargetReport};
 use lyceum_core::plan::{Action, PlanContext, Reason, plan};
 use lyceum_testkit::{FakeCloud, Fault, When, carry_out, example, look, now, settle, site};
 use serde_json::Value;
@@ -246,9 +248,129 @@ fn a_bundle_stays_while_a_pointer_may_name_it() {
     assert_eq!(summary(&plan(&state, &observed, &context())), Vec::<String>::new());
 }
 
+#[test]
+fn a_bundle_stays_while_a_node_is_or_tries_to_be_what_it_says() {
+    let (before, after) = (page("one"), page("two"));
+    let cloud = FakeCloud::new(&site());
+    settle(&cloud, &before, &site(), &context(), 1);
+    let old = bundle(&before);
+    let digest = {
+        let Body::StoredObject(stored) = object(&cloud, &old).body else { panic!("a bundle") };
+        stored.digest().to_string()
+    };
+    let (observed, plan_of_it) = look(&cloud, &after, &site(), &context());
+    carry_out(&cloud, &observed, &plan_of_it);
+    let id = cloud.launch("geo", "hub", "us-east-1");
+    let of = |bundle: &str| Some(TargetReport { bundle: bundle.into(), ..TargetReport::default() });
+    let removed = |report: &NodeReport| {
+        cloud.report(&id, report);
+        let (_, plan) = look(&cloud, &after, &site(), &context());
+        summary(&plan).contains(&format!("Delete {old}"))
+    };
+    let other = "f".repeat(64);
+    let report = |applied: &str, attempted: &str| NodeReport {
+        applied: of(applied),
+        attempted: of(attempted),
+        ..NodeReport::default()
+    };
+    assert!(!removed(&report(&digest, &other)), "a node is that");
+    assert!(!removed(&report(&other, &digest)), "a node tries to be that");
+    assert!(removed(&report(&other, &other)));
+    // Of what nobody has read it may be any.
+    let mut observed = now(cloud.observe(&scope(&after)));
+    lyceum_testkit::read_pointers(&cloud, &after, &site(), &mut observed);
+    let removes = |observed: &lyceum_core::observed::ObservedState| {
+        let state = desired(&after, &site(), &Inputs::new(&after, None, observed));
+        summary(&plan(&state, observed, &context())).contains(&format!("Delete {old}"))
+    };
+    assert!(!removes(&observed));
+    lyceum_testkit::read_reports(&cloud, &mut observed);
+    assert!(removes(&observed));
+    observed.gaps.push(unread("node-report"));
+    assert!(!removes(&observed));
+}
+
+/// The statements of a group's role in which nodes are given rights.
+fn statements(change: impl Fn(&mut ClusterSpec), group: &str) -> Vec<Value> {
+    let mut manifests = page("one");
+    change(&mut manifests.clusters.get_mut("geo").unwrap().cluster.spec);
+    let state = desired(&manifests, &site(), &Inputs::default());
+    let Body::Role(role) = &state.resources[&address(&format!("geo/role/{group}"))].body else {
+        panic!("a role")
+    };
+    role.policies["node"]["Statement"].as_array().unwrap().clone()
+}
+
+#[test]
+fn nodes_pull_from_the_registries_that_images_and_attributes_name_and_no_other() {
+    let change = |spec: &mut ClusterSpec| {
+        let registry = "123456789012.dkr.ecr.us-east-1.amazonaws.com";
+        let digest = format!("sha256:{}", "a".repeat(64));
+        spec.jupyter.image = format!("{registry}/notebook:1");
+        let choices = serde_json::json!({
+            "R": format!("{registry}/r@{digest}"),
+            "Wide": format!("{registry}/*"),
+            "Public": format!("quay.io/r@{digest}"),
+        });
+        let more = "210987654321.dkr.ecr.eu-central-1.amazonaws.com/gpu:2";
+        spec.attributes = BTreeMap::from([
+            (
+                "jupyterhub".into(),
+                BTreeMap::from([
+                    ("image".into(), format!("{registry}/hub/main@{digest}").into()),
+                    ("images".into(), choices),
+                ]),
+            ),
+            ("swarm-worker".into(), BTreeMap::from([("images".into(), serde_json::json!([more]))])),
+        ]);
+    };
+    for group in ["hub", "workers"] {
+        let all = statements(change, group);
+        let pull: Vec<&Value> = all.iter().filter(|one| one["Sid"] == "PullImage").collect();
+        let expected = [
+            "arn:aws:ecr:eu-central-1:210987654321:repository/gpu",
+            "arn:aws:ecr:us-east-1:123456789012:repository/hub/main",
+            "arn:aws:ecr:us-east-1:123456789012:repository/notebook",
+            "arn:aws:ecr:us-east-1:123456789012:repository/r",
+        ];
+        assert_eq!(pull.len(), 1, "{group}");
+        assert_eq!(pull[0]["Resource"], serde_json::json!(expected), "{group}");
+        assert!(all.iter().any(|one| one["Sid"] == "RegistryLogin"), "{group}");
+    }
+    assert!(statements(|_| {}, "hub").iter().all(|one| one["Sid"] != "RegistryLogin"));
+}
+
+/// What steers a group is the reconciler.
+#[test]
+fn no_node_has_a_right_to_a_scaling_group_or_to_instances() {
+    for group in ["hub", "workers"] {
+        let text = Value::from(statements(|_| {}, group)).to_string();
+        assert!(!text.contains("autoscaling:") && !text.contains("ec2:"), "{group}: {text}");
+    }
+}
+
 fn seen(observed: &lyceum_core::observed::ObservedState, text: &str) -> Body {
     let wanted = address(text);
     observed.objects.iter().find(|object| object.address == wanted).unwrap().body.clone()
+}
+
+#[test]
+fn a_bundle_that_was_altered_is_put_right_though_it_is_as_long() {
+    let manifests = page("one");
+    let cloud = FakeCloud::new(&site());
+    settle(&cloud, &manifests, &site(), &context(), 1);
+    let bundle = bundle(&manifests);
+    let other = lyceum_core::site::etag_of(b"as long");
+    cloud.tamper(&address(&bundle), |object| {
+        let Body::StoredObject(stored) = &mut object.body else { panic!("a bundle") };
+        stored.etag = other.clone();
+    });
+    let (observed, plan) = look(&cloud, &manifests, &site(), &applied(&manifests));
+    assert_eq!(summary(&plan), [format!("Update {bundle}")]);
+    let change = plan.changes().next().unwrap();
+    assert_eq!((&change.reason, change.attributes[0].path.as_str()), (&Reason::Drift, "etag"));
+    assert!(carry_out(&cloud, &observed, &plan).is_empty());
+    assert!(look(&cloud, &manifests, &site(), &context()).1.is_empty());
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use lyceum_core::desired::Agent;
 use lyceum_core::kind::{Body, NodeReport as Stored, Said};
-use lyceum_core::node::report::{CheckReport, NodeReport, TargetReport};
+use lyceum_core::node::report::{CheckReport, NodeReport, PointerReport, TargetReport};
 use lyceum_core::node::rollout::{Phase, Standing};
 use lyceum_core::observed::Life;
 use lyceum_testkit::{now, read_pointers, read_reports, stamped};
@@ -30,7 +30,8 @@ impl Nodes {
         let cloud = FakeCloud::new(&site());
         cloud.set_clock(NOW);
         let nodes = Self { cloud, manifests: stamped(spec, 0), now: NOW };
-        nodes.pass(Some(&Agent { digest: "a".repeat(64), size: 5, etag: "e".repeat(32) }));
+        let agent = Agent { digest: "a".repeat(64), size: 5, etag: String::new() };
+        nodes.pass(Some(&agent));
         nodes
     }
 
@@ -53,8 +54,15 @@ impl Nodes {
         let said = Some(TargetReport { target, ..TargetReport::default() });
         let checks = vec![CheckReport { id: "base/up".into(), holds: well, seen: "down".into() }];
         let applied = said.clone().filter(|_| well);
-        let report =
-            NodeReport { attempted: said, applied, ready: well, checks, ..NodeReport::default() };
+        let pointer = PointerReport { sequence: pointer.sequence, ..PointerReport::default() };
+        let report = NodeReport {
+            pointer,
+            attempted: said,
+            applied,
+            ready: well,
+            checks,
+            ..NodeReport::default()
+        };
         self.cloud.report(id, &report);
     }
 
@@ -131,6 +139,45 @@ fn a_change_goes_from_the_hub_to_a_canary_to_the_rest_and_every_pass_between_is_
     assert!(
         plan.scopes["geo"].nodes.iter().all(|node| node.standing == Standing::Good && !node.behind)
     );
+}
+
+#[test]
+fn a_pointer_that_was_once_signed_and_is_put_back_takes_no_node_back() {
+    let mut nodes = Nodes::new(GEO);
+    let workers: Vec<String> = (0..3).map(|_| nodes.launch("workers")).collect();
+    let poll = |nodes: &Nodes| workers.iter().for_each(|id| nodes.poll(id, true));
+    poll(&nodes);
+    let old = object(&nodes.cloud, "geo/pointer/workers");
+    nodes.change(GEO, 1);
+    for _ in 0..6 {
+        nodes.pass(None);
+        poll(&nodes);
+    }
+    let new = object(&nodes.cloud, "geo/pointer/workers");
+    assert!(nodes.plan().1.is_empty());
+
+    nodes.cloud.put(old.clone());
+    let plan = nodes.pass(None);
+    assert_eq!(summary(&plan), ["Update geo/pointer/workers"]);
+    let put_right = object(&nodes.cloud, "geo/pointer/workers");
+    assert_eq!(put_right.body, new.body, "nobody is told of what was");
+    let written = nodes.cloud.pointers("clusters/geo/pointers/workers.json");
+    let last = written.last().unwrap().sequence;
+    let taken = new.outputs["sequence"].parse::<u64>().unwrap();
+    assert!(last > taken, "{last} of {taken}");
+    assert!(nodes.plan().1.is_empty());
+}
+
+#[test]
+fn a_pointer_is_written_above_all_that_nodes_report() {
+    let mut nodes = Nodes::new(GEO);
+    let id = nodes.launch("workers");
+    let pointer = PointerReport { sequence: 4_711, ..PointerReport::default() };
+    nodes.cloud.report(&id, &NodeReport { pointer, ..NodeReport::default() });
+    nodes.change(GEO, 1);
+    nodes.pass(None);
+    let written = nodes.cloud.pointers("clusters/geo/pointers/workers.json");
+    assert_eq!(written.last().unwrap().sequence, 4_712);
 }
 
 #[test]

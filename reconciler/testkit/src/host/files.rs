@@ -79,6 +79,12 @@ impl Machine {
         self.files.retain(|name, _| *name != key && !name.starts_with(&below));
     }
 
+    /// Removes what is below a path.
+    pub(super) fn empty(&mut self, path: &str) {
+        let below = format!("{}/", self.key(path).trim_end_matches('/'));
+        self.files.retain(|name, _| !name.starts_with(&below));
+    }
+
     fn check_parent(&self, operation: &str, path: &str) -> Answer<()> {
         let parent = path.rfind('/').map(|end| if end == 0 { "/" } else { &path[..end] });
         let kind = parent.and_then(|parent| self.at(parent)).map(|file| &file.kind);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use lyceum_core::node::facts::Facts;
 use lyceum_core::node::host::{Answer, Cause, Cluster, Confidential, Ended, Outside, Program};
 
-use super::{FakeHost, error};
+use super::{FakeHost, Machine, error};
 
 impl Cluster for FakeHost {
     fn parameter(&mut self, name: &str) -> Answer<Option<Confidential>> {
@@ -44,6 +44,9 @@ impl Outside for FakeHost {
         self.look(call.clone(), |machine| {
             if name == "blkid" && !machine.programs.contains_key("blkid") {
                 return Ok(uuid(program));
+            }
+            if name == "openssl" && !machine.programs.contains_key("openssl") {
+                return Ok(handshake(machine, program));
             }
             let known = machine.programs.get(&name).or_else(|| machine.programs.get("*"));
             let Some(behaviour) = known.cloned() else {
@@ -84,6 +87,16 @@ impl Outside for FakeHost {
             Ok(())
         })
     }
+}
+
+/// `openssl s_client -connect MANAGER -CAfile FILE`
+fn handshake(machine: &Machine, program: &Program) -> Ended {
+    let after = |word: &str| {
+        let at = program.argv.iter().position(|it| it == word);
+        at.and_then(|at| program.argv.get(at + 1)).map_or("", String::as_str)
+    };
+    let shown = machine.shows_certificate(after("-connect"), after("-CAfile"));
+    Ended { code: i32::from(!shown), output: String::new() }
 }
 
 fn uuid(program: &Program) -> Ended {

@@ -9,7 +9,10 @@ use lyceum_core::node::step::certificate_digest;
 
 use super::{FakeFile, Machine, error};
 
+const FOLDER: &str = "/var/lib/docker/swarm";
 const CERTIFICATE: &str = "/var/lib/docker/swarm/certificates/swarm-root-ca.crt";
+/// What a manager takes its swarm up from when Docker starts.
+const STATE: &str = "/var/lib/docker/swarm/docker-state.json";
 
 /// A swarm, by the address of its leader.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -48,6 +51,8 @@ impl Machine {
         if self.swarm_state().state != "inactive" {
             return error(Cause::Refused, "swarm_init", "This node is already part of a swarm");
         }
+        // As Docker does: what an earlier swarm left is wiped.
+        self.empty(FOLDER);
         let number = self.next();
         let mut swarm =
             FakeSwarm::new(&format!("certificate {number}"), &format!("s3cr3t{number}"));
@@ -61,8 +66,32 @@ impl Machine {
             managers: vec![format!("{address}:2377")],
             error: String::new(),
         };
+        self.put(STATE, FakeFile::file(&format!("node{number} {address}")));
         self.swarms.insert(address.into(), swarm);
         Ok(())
+    }
+
+    /// Docker starts: a manager's state that is there is taken up.
+    pub(super) fn resume_swarm(&mut self) {
+        let kept = self.text(STATE);
+        let Some((id, address)) = kept.split_once(' ') else { return };
+        if self.swarm_state().state != "inactive" || !self.swarms.contains_key(address) {
+            return;
+        }
+        self.docker.swarm = SwarmState {
+            state: "active".into(),
+            node_id: id.into(),
+            manager: true,
+            address: address.into(),
+            managers: vec![format!("{address}:2377")],
+            error: String::new(),
+        };
+    }
+
+    /// Whether a manager shows a certificate of the authority in this file.
+    pub(super) fn shows_certificate(&self, manager: &str, authority: &str) -> bool {
+        let host = manager.rsplit_once(':').map_or(manager, |(host, _)| host);
+        self.swarms.get(host).is_some_and(|swarm| swarm.certificate == self.text(authority))
     }
 
     pub(super) fn join_swarm(&mut self, join: &SwarmJoin) -> Answer<()> {
@@ -103,7 +132,7 @@ impl Machine {
             let left = swarm.members.iter_mut().filter(|member| member.id == own.node_id);
             left.for_each(|member| member.state = "down".into());
         }
-        self.take("/var/lib/docker/swarm");
+        self.empty(FOLDER);
     }
 
     /// The node was never in a swarm.

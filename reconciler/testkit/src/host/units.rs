@@ -82,6 +82,9 @@ impl Machine {
         if unit.ends_with(".mount") {
             self.mount_unit(&read)?;
         }
+        if unit == "docker.service" {
+            self.resume_swarm();
+        }
         let unit = self.units.entry(unit.into()).or_default();
         unit.active = true;
         unit.starts += 1;

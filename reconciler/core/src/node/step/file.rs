@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::content::{Content, in_the_way};
 use super::run::no_parameter;
-use super::{Difference, Run, Step, StepError, Texts, mode_of, root};
+use super::{Difference, Run, Step, StepError, Texts, mode_of, root, spec};
 use crate::node::host::{Access, Cause, FileKind};
 
 /// A file with this content, or none at that path.
@@ -48,6 +48,14 @@ pub struct File {
     #[serde(default, skip_serializing_if = "Texts::is_empty")]
     #[schemars(extend("maxProperties" = 20))]
     pub parameters: Texts,
+    /// Images put in for `@{name}` in the content, each by its digest,
+    /// `image@sha256:…`: its own, or the one that `pin` has for it.
+    #[serde(default, skip_serializing_if = "Texts::is_empty")]
+    #[schemars(extend("maxProperties" = 20))]
+    pub images: Texts,
+    /// The cluster's parameter that a `docker_image` step publishes digests to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pin: Option<String>,
     /// Never show the content, not even what changes in it.
     #[serde(default)]
     pub confidential: bool,
@@ -109,14 +117,17 @@ impl File {
             (None, Some(text)) => text.clone().into_bytes(),
             (None, None) => return Err(no_content(&self.path)),
         };
-        if self.parameters.is_empty() {
+        if self.parameters.is_empty() && self.images.is_empty() {
             return Ok(bytes);
         }
         let Ok(text) = String::from_utf8(bytes) else {
-            let message = format!("{} takes parameters and is not UTF-8", self.path);
+            let message = format!("{} takes values and is not UTF-8", self.path);
             return Err(StepError::new(Cause::Invalid, message));
         };
         let mut values = Texts::new();
+        for (name, image) in &self.images {
+            values.insert(name.clone(), spec::image(run, image, self.pin.as_deref())?);
+        }
         for (name, parameter) in &self.parameters {
             let value = run.secret(parameter)?;
             let value = value.ok_or_else(|| no_parameter(&run.parameter_path(parameter)))?;

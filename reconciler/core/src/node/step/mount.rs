@@ -50,6 +50,8 @@ pub enum MountType {
 /// reconnects take a new port, without which it may hang for ever.
 const NFS_OPTIONS: &str =
     "nfsvers=4.1,rsize=1048576,wsize=1048576,hard,timeo=600,retrans=2,noresvport,_netdev";
+/// What a volume may hold.
+const VOLUME_TYPES: &[&str] = &["ext4", "xfs"];
 /// The mount helper of EFS, where it is installed.
 const EFS_HELPERS: &[&str] = &["/sbin/mount.efs", "/usr/sbin/mount.efs"];
 /// Most entries of a directory that are named in a message.
@@ -159,6 +161,15 @@ impl Mount {
             ));
         };
         match (fs_type.is_empty(), self.format) {
+            (false, _) if !VOLUME_TYPES.contains(&fs_type.as_str()) => {
+                let message = format!("the volume {} holds {fs_type}", self.source);
+                Err(StepError::new(Cause::Refused, message).hint(format!(
+                    "a volume is mounted where it holds {}, and a file system is made where it \
+                     is blank: see whose data it is; `wipefs --all {device}` on the node gives \
+                     it up",
+                    VOLUME_TYPES.join(" or ")
+                )))
+            }
             (false, _) => Ok((device, fs_type, false)),
             (true, true) => Ok((device, "ext4".into(), true)),
             (true, false) => {
@@ -271,7 +282,7 @@ pub(in crate::node) fn is_mounted_as(mount_type: MountType, mounted: &Mounted) -
     let network = matches!(mounted.fs_type.as_str(), "nfs4" | "nfs" | "efs");
     match mount_type {
         MountType::Nfs4 | MountType::Efs => network,
-        MountType::Volume => matches!(mounted.fs_type.as_str(), "ext4" | "xfs"),
+        MountType::Volume => VOLUME_TYPES.contains(&mounted.fs_type.as_str()),
     }
 }
 

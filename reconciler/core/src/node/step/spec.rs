@@ -6,6 +6,7 @@
 //! that no role has set is not shown.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde_json::{Map, Value, json};
 
@@ -128,7 +129,7 @@ pub(super) fn image(
         return Err(invalid("no image is given".into()));
     }
     match pin {
-        Some(pin) if !has_digest(image) => Ok(by_digest(image, &published(run, image, pin)?)),
+        Some(pin) if !has_digest(image) => Ok(named(image, &published(run, image, pin)?)),
         _ => Ok(image.into()),
     }
 }
@@ -142,19 +143,73 @@ fn published(run: &mut Run<'_>, image: &str, pin: &str) -> Result<String, StepEr
              again at the next run",
         ));
     };
-    match value.reveal().split_once(' ') {
-        Some((published, digest)) if published == image && is_digest(digest) => Ok(digest.into()),
-        Some((published, digest)) if is_digest(digest) => {
-            let message = format!("{path} has the digest of {published}, not yet of {image}");
+    let published = Published::of(value.reveal());
+    match (published.digest(image), published.present()) {
+        (Some(digest), _) => Ok(digest.into()),
+        (None, Some((other, _))) => {
+            let message = format!("{path} has the digest of {other}, not yet of {image}");
             Err(StepError::new(Cause::Busy, message)
                 .hint("the node that publishes it has to converge first; it is tried again"))
         }
-        _ => Err(StepError::new(Cause::Invalid, format!("{path} holds no image and digest"))),
+        (None, None) => {
+            Err(StepError::new(Cause::Invalid, format!("{path} holds no image and digest")))
+        }
+    }
+}
+
+/// Images with their digests as a parameter holds them, a line each: the one
+/// that is published now, then those before it.
+///
+/// Those before are kept because a commit reaches nodes one by one: who
+/// publishes goes first, and whoever still is to be what it was needs the
+/// digest it had.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Published(Vec<(String, String)>);
+
+/// Images that a parameter holds at most, the present one among them: a
+/// roll-out knows two, and the publisher may be some commits ahead of it. With
+/// the longest names this is within the 4,096 bytes of a parameter.
+const MOST_PUBLISHED: usize = 5;
+
+impl Published {
+    pub(super) fn of(text: &str) -> Self {
+        let lines = text.lines().filter_map(|line| line.trim().split_once(' '));
+        let known = lines.filter(|(_, digest)| is_digest(digest));
+        Self(known.map(|(image, digest)| (image.into(), digest.into())).collect())
+    }
+
+    pub(super) fn present(&self) -> Option<(&str, &str)> {
+        self.0.first().map(|(image, digest)| (image.as_str(), digest.as_str()))
+    }
+
+    pub(super) fn digest(&self, image: &str) -> Option<&str> {
+        let found = self.0.iter().find(|(known, _)| known == image);
+        found.map(|(_, digest)| digest.as_str())
+    }
+
+    /// Makes an image the present one; the oldest go.
+    pub(super) fn put(&mut self, image: &str, digest: &str) {
+        self.0.retain(|(known, _)| known != image);
+        self.0.insert(0, (image.into(), digest.into()));
+        self.0.truncate(MOST_PUBLISHED);
+    }
+}
+
+impl fmt::Display for Published {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines: Vec<String> =
+            self.0.iter().map(|(image, digest)| format!("{image} {digest}")).collect();
+        f.write_str(&lines.join("\n"))
     }
 }
 
 pub(super) fn has_digest(image: &str) -> bool {
-    image.split_once('@').is_some_and(|(_, digest)| is_digest(digest))
+    own_digest(image).is_some()
+}
+
+/// The digest an image is named by.
+pub(super) fn own_digest(image: &str) -> Option<&str> {
+    image.split_once('@').map(|(_, digest)| digest).filter(|digest| is_digest(digest))
 }
 
 pub(super) fn is_digest(text: &str) -> bool {
@@ -162,8 +217,13 @@ pub(super) fn is_digest(text: &str) -> bool {
     hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
+/// An image by its digest: as it stands, where it says one itself.
+pub(super) fn named(image: &str, digest: &str) -> String {
+    if has_digest(image) { image.into() } else { by_digest(image, digest) }
+}
+
 /// An image without its tag, by a digest.
-pub(super) fn by_digest(image: &str, digest: &str) -> String {
+fn by_digest(image: &str, digest: &str) -> String {
     let name = image.split('@').next().unwrap_or(image);
     let path = name.rfind('/').map_or(0, |slash| slash + 1);
     let end = name[path..].find(':').map_or(name.len(), |colon| path + colon);

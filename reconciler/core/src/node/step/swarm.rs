@@ -5,15 +5,22 @@
 //! may be another's tomorrow.
 //!
 //! Invariants: a member is removed only when it is down and its instance is
-//! gone, since a partition is not death; what drains is left alone; a swarm is
-//! left only for another one.
+//! gone, since a partition is not death; what drains, or is held by hand, is
+//! left alone; a swarm is left only for another one, never while notebook
+//! servers run here, and never by a worker whose manager still answers: leaving
+//! ends what runs, and a token may be wrong. Nobody begins a swarm over the
+//! state of an earlier one: Docker would wipe that first.
+
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::run::no_parameter;
 use super::{Difference, Run, Step, StepError, Texts};
-use crate::node::host::{Cause, Confidential, SwarmJoin, SwarmMember, SwarmState};
+use crate::node::host::{
+    Cause, Confidential, Program, SwarmJoin, SwarmMember, SwarmState, UnitVerb,
+};
 
 /// A node's part in the swarm.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -74,10 +81,24 @@ pub enum Availability {
 
 /// The label, of Docker's daemon or of the member, with the instance's id.
 pub const INSTANCE_LABEL: &str = "lyceum.instance";
+/// The label of a member whose availability an operator keeps as it is: it is
+/// not made active, whatever it reports.
+pub const HOLD_LABEL: &str = "lyceum.hold";
+/// The label of notebook servers.
+pub const SESSION_LABEL: &str = "lyceum.session";
+/// What Docker takes its part in a swarm up from when it starts.
+const STATE: &str = "/var/lib/docker/swarm/docker-state.json";
+/// What a manager keeps its swarm in.
+const RAFT: &str = "/var/lib/docker/swarm/raft";
+const DOCKER: &str = "docker.service";
 /// Where Docker keeps the certificate of the swarm it is in.
 const CERTIFICATE: &str = "/var/lib/docker/swarm/certificates/swarm-root-ca.crt";
 /// A certificate has no more bytes than this.
 const LARGEST_CERTIFICATE: usize = 64 * 1024;
+/// A manager shows its certificate within this.
+const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
+/// Managers that are asked; a swarm has no more than seven.
+const MOST_MANAGERS: usize = 7;
 /// Digits of a certificate's digest in a token.
 const DIGITS: usize = 50;
 
@@ -222,6 +243,7 @@ impl Swarm {
             SwarmPart::Leader | SwarmPart::None => None,
         };
         if state.state != "inactive" {
+            self.may_leave(run, state)?;
             run.host.swarm_leave()?;
         }
         match (self.part, join) {
@@ -233,12 +255,58 @@ impl Swarm {
                 )),
                 _ => StepError::from(error),
             }),
-            (SwarmPart::Leader, None) => {
-                let address = self.address(run);
-                Ok(run.host.swarm_init(&address)?)
-            }
+            (SwarmPart::Leader, None) => self.lead(run),
             _ => Ok(()),
         }
+    }
+
+    /// Leaving ends every server that runs here. A worker that is to be in
+    /// another swarm is told so by what may be wrong; that its own still works is
+    /// certain.
+    fn may_leave(&self, run: &mut Run<'_>, state: &SwarmState) -> Result<(), StepError> {
+        let sessions = run.host.running_with_label(SESSION_LABEL)?;
+        if sessions > 0 {
+            let message = format!("{sessions} notebook servers run here, and leaving ends them");
+            return Err(StepError::new(Cause::Busy, message).hint(
+                "it leaves once they have ended; where they cannot go on, `docker swarm leave` \
+                 on the node ends them",
+            ));
+        }
+        let stays = self.part == SwarmPart::Worker && !state.manager;
+        if !stays || state.state != "active" || !state.error.is_empty() {
+            return Ok(());
+        }
+        let Some(manager) = answering(run, state)? else { return Ok(()) };
+        let token = run.parameter_path(self.token.as_deref().unwrap_or_default());
+        let message = format!(
+            "the node is in the swarm of {manager}, which works, and `join` or {token} is of another"
+        );
+        Err(StepError::new(Cause::Refused, message).hint(format!(
+            "the swarm's leader writes {token} when it converges; to have the node leave all the \
+             same, drain it and run `docker swarm leave` on it"
+        )))
+    }
+
+    /// Begins a swarm where there never was one. Docker that started before its
+    /// state was there, as on a hub that was replaced, takes it up when it starts
+    /// again.
+    fn lead(&self, run: &mut Run<'_>) -> Result<(), StepError> {
+        let kept = run.host.stat(STATE)?.is_some();
+        if !kept && run.host.stat(RAFT)?.is_none() {
+            let address = self.address(run);
+            return Ok(run.host.swarm_init(&address)?);
+        }
+        if kept {
+            run.host.unit_do(DOCKER, UnitVerb::Restart)?;
+            if run.host.swarm()?.state != "inactive" {
+                return Ok(());
+            }
+        }
+        let message = "an earlier swarm's state is there and Docker does not take it up";
+        Err(StepError::new(Cause::Refused, message).hint(
+            "see Docker's log on the node; beginning another swarm would wipe it: restore \
+             /var/lib/docker/swarm from a snapshot of the volume, or move what is in it away",
+        ))
     }
 
     fn join(&self, run: &mut Run<'_>) -> Result<SwarmJoin, StepError> {
@@ -295,7 +363,8 @@ impl Swarm {
     }
 
     fn own_deed(&self, member: &SwarmMember) -> Option<Deed> {
-        let wanted = self.availability.map(word).unwrap_or(&member.availability);
+        let wanted = self.availability.filter(|_| !is_held(member));
+        let wanted = wanted.map(word).unwrap_or(&member.availability);
         let mut labels = member.labels.clone();
         labels.extend(self.labels.clone());
         if wanted == member.availability && labels == member.labels {
@@ -327,10 +396,35 @@ fn tending(member: &SwarmMember, instance: &str, ready: Option<bool>) -> Option<
             difference: Difference::new(format!("member {instance}"), "down", "removed"),
             then: Then::Remove,
         }),
-        (Some(true), "ready", "pause") => set("active"),
+        (Some(true), "ready", "pause") if !is_held(member) => set("active"),
         (Some(false) | None, _, "active") => set("pause"),
         _ => None,
     }
+}
+
+/// A manager that shows a certificate of the swarm this node is in. Where that
+/// cannot be found out the first is taken to answer.
+fn answering(run: &mut Run<'_>, state: &SwarmState) -> Result<Option<String>, StepError> {
+    for manager in state.managers.iter().take(MOST_MANAGERS) {
+        let words =
+            ["openssl", "s_client", "-connect", manager, "-CAfile", CERTIFICATE, "-brief"];
+        let argv = words.into_iter().chain(["-verify_return_error"]).map(String::from).collect();
+        let (env, cwd) = (Texts::new(), "/".into());
+        let program = Program { argv, env, cwd, timeout: HANDSHAKE_TIME };
+        match run.program(&program) {
+            Ok((0, _)) => return Ok(Some(manager.clone())),
+            Ok(_) => {}
+            Err(error) if error.cause == Cause::Timeout => {}
+            Err(error) if error.cause == Cause::NotFound => return Ok(Some(manager.clone())),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(None)
+}
+
+/// Somebody keeps its availability as it is.
+pub fn is_held(member: &SwarmMember) -> bool {
+    member.labels.get(HOLD_LABEL).is_some_and(|value| value != "false")
 }
 
 /// The instance that a member is.
