@@ -24,8 +24,8 @@ pub(crate) const VISIBLE: Duration = Duration::from_secs(120);
 /// Calls in flight for the items of one list.
 const AT_ONCE: usize = 16;
 /// How much longer than one of its calls a list of a look may take, with all that
-/// is read for it: with calls of 30 seconds it ends before the look as a whole.
-const LIST: Duration = Duration::from_secs(20);
+/// is read for it: it ends before the look as a whole.
+const LIST: Duration = Duration::from_secs(10);
 /// Pages of one list before it is given up: 20,000 objects where a page holds 100, and 2,000
 /// parameters, of which a page holds 10.
 const PAGES: usize = 200;

@@ -21,9 +21,11 @@ use crate::{kind, observe};
 pub struct Options {
     /// Calls per second and burst by service.
     pub rates: Rates,
-    /// How long one call may take; of a read of a look, with its repetitions.
-    /// What has no answer by then is a gap of its list or its cluster.
+    /// How long one call may take.
     pub call_timeout: Duration,
+    /// How long a read of a look may wait for answers, its repetitions included;
+    /// what has none by then is a gap of its list or its cluster.
+    pub patience: Duration,
     /// SHA-256 (64 hex digits) to the file with that content, for what is put
     /// into the artifact bucket.
     pub artifacts: BTreeMap<String, PathBuf>,
@@ -37,6 +39,7 @@ impl Default for Options {
         Self {
             rates: Rates::default(),
             call_timeout: Duration::from_secs(30),
+            patience: Duration::from_secs(40),
             artifacts: BTreeMap::new(),
             emulator: None,
         }
@@ -84,7 +87,7 @@ impl Aws {
     /// The clients of a region, for a look.
     pub(crate) fn looking(&self, region: &str) -> Clients {
         let clients = self.clients(region);
-        Clients { calls: clients.calls.impatient(self.options.call_timeout), ..clients }
+        Clients { calls: clients.calls.impatient(self.options.patience), ..clients }
     }
 
     /// The clients of a region, made once. What is global is served by

@@ -56,7 +56,7 @@ async fn what_has_lost_its_address_is_a_gap_for_its_kind_and_a_strangers_is_noth
 /// its gaps, and the ids that were seen.
 async fn look_without(world: &World, about: &str) -> (Vec<(String, String)>, BTreeSet<String>) {
     let (aws, _between) = world.without(about).await;
-    let (scope, most) = (scope(&[]), Duration::from_secs(30));
+    let (scope, most) = (scope(&[]), Duration::from_secs(45));
     let state = timeout(most, aws.observe(&scope)).await.expect("the look ends");
     let gaps = state.gaps.into_iter().map(|gap| (gap.kind, gap.scope)).collect();
     (gaps, state.objects.into_iter().map(|object| object.id).collect())

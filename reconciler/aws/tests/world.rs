@@ -54,7 +54,7 @@ impl World {
             true => Fate::Ignored,
             false => Fate::Passed,
         });
-        let options = Options { call_timeout: Duration::from_secs(2), ..options(&between.url()) };
+        let options = Options { patience: Duration::from_secs(10), ..options(&between.url()) };
         (Aws::connect("lyceum", &"a".repeat(40), options).await.unwrap(), between)
     }
 

@@ -99,11 +99,13 @@ async fn begin(
 /// What `lyceum.yaml` and the agent say about the connection to AWS.
 pub fn aws_options(spec: &RepositorySpec, agent: Option<&(PathBuf, Agent)>) -> AwsOptions {
     let rates = spec.rates.iter();
+    let call_timeout = Duration::from_secs(u64::from(spec.limits.call_timeout_seconds));
     AwsOptions {
         rates: Rates(
             rates.map(|(name, rate)| (name.clone(), (rate.per_second, rate.burst))).collect(),
         ),
-        call_timeout: Duration::from_secs(u64::from(spec.limits.call_timeout_seconds)),
+        call_timeout,
+        patience: AwsOptions::default().patience.max(call_timeout),
         artifacts: agent
             .map(|(path, agent)| BTreeMap::from([(agent.digest.clone(), path.clone())]))
             .unwrap_or_default(),
