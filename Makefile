@@ -51,7 +51,7 @@ check: setup agent
 	$(CARGO) build $(WHOLE)
 	$(CARGO) test --workspace --locked
 
-demo: setup agent ## Show it: converge, repair, apply a commit (ARGS=--keep stays)
+demo: setup agent ## Show it: a cluster on this machine (ARGS=--keep stays, --aws: AWS alone)
 	@tests/demo/run $(ARGS)
 
 faults: setup agent ## Kill, throttle and cut off every call of an apply and a destroy

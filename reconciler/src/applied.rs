@@ -17,9 +17,10 @@ use lyceum_core::site::Site;
 
 use crate::source::Git;
 
-/// Revisions remembered; a cluster has one, so this is several hundred clusters
-/// each at another.
-const REMEMBERED: usize = 256;
+/// Revisions remembered: clusters of one repository are at the same one, but for
+/// those that lag. Each has all that its roles are made of, which may be megabytes;
+/// what is forgotten is read again.
+const REMEMBERED: usize = 16;
 
 /// Addresses named as left out; more than these and the revision is not
 /// recorded. A parameter holds 4,096 characters.
@@ -30,28 +31,40 @@ const LEFT_OUT: usize = 40;
 pub struct Recorded {
     /// The revision, 40 hex digits.
     pub revision: String,
+    /// The version of the program that applied it; empty where that is not known.
+    /// Another one may ask for more of the same manifest.
+    pub version: String,
     /// What could not be made, such as a record without a zone: it was never
     /// there, and is not drift when it can be made.
     pub without: BTreeSet<String>,
 }
 
+/// This program's version.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
 impl Recorded {
-    /// As it stands in the parameter: `<revision> without a/b/c d/e/f`.
+    /// As it stands in the parameter: `<revision> by <version> without a/b/c d/e/f`.
     fn text(&self) -> String {
-        let without: Vec<&str> = self.without.iter().map(String::as_str).collect();
-        if without.is_empty() {
-            self.revision.clone()
-        } else {
-            format!("{} without {}", self.revision, without.join(" "))
+        let Self { revision, version, without } = self;
+        let mut text = revision.clone();
+        if !version.is_empty() {
+            text += &format!(" by {version}");
         }
+        if !without.is_empty() {
+            let without: Vec<&str> = without.iter().map(String::as_str).collect();
+            text += &format!(" without {}", without.join(" "));
+        }
+        text
     }
 
     fn parse(text: &str) -> Option<Self> {
-        let mut words = text.split_whitespace();
+        let mut words = text.split_whitespace().peekable();
         let revision = words.next()?.to_string();
         let commit = revision.len() == 40 && revision.chars().all(|c| c.is_ascii_hexdigit());
+        let by = words.next_if_eq(&"by").and_then(|_| words.next());
+        let version = by.unwrap_or_default().to_string();
         let without = words.skip(1).map(str::to_string).collect();
-        commit.then_some(Self { revision, without })
+        commit.then_some(Self { revision, version, without })
     }
 }
 
@@ -101,7 +114,7 @@ pub fn in_full(plan: &Plan, scope: &str, revision: &str) -> Option<Recorded> {
     }
     let blocked = plan.blocked.iter().filter(|blocked| blocked.action == Action::Create);
     let without = blocked.map(|blocked| blocked.address.clone()).collect();
-    Some(Recorded { revision: revision.into(), without })
+    Some(Recorded { revision: revision.into(), version: VERSION.into(), without })
 }
 
 /// What the applied revisions desired, from the repository's history.
@@ -118,7 +131,8 @@ impl History {
     }
 
     /// By scope, what each cluster's applied revision desired; a cluster whose
-    /// revision is gone from the history, or never was, is absent. A region
+    /// revision is gone from the history, or never was, is absent, and one that
+    /// another version of the program applied had nothing of this one's. A region
     /// has had what the first of its clusters has had. The agent stands in no
     /// revision: a cluster has had the one that its nodes start with.
     pub fn desired(
@@ -130,6 +144,13 @@ impl History {
         let mut scopes: BTreeMap<String, BTreeMap<Address, Resource>> = BTreeMap::new();
         for name in manifests.clusters.keys() {
             let Some(record) = recorded(observed, name) else { continue };
+            // What another version asked for at that revision is not known. All
+            // that differs is what this one asks for: it is no drift, and not only
+            // reported where drift is.
+            if record.version != VERSION {
+                scopes.entry(name.clone()).or_default();
+                continue;
+            }
             let Some(before) = self.at(&record.revision) else { continue };
             let before = only(&before, name);
             let agent = agent.filter(|agent| observed.launched(name, &agent.digest));
@@ -191,8 +212,12 @@ mod tests {
     fn what_is_recorded_survives_its_text() {
         let full = Recorded { revision: "a".repeat(40), ..Recorded::default() };
         assert_eq!(Recorded::parse(&full.text()), Some(full.clone()));
-        let without = Recorded { without: ["geo/record/hub".into()].into(), ..full };
-        assert_eq!(Recorded::parse(&without.text()), Some(without));
+        let without = Recorded { without: ["geo/record/hub".into()].into(), ..full.clone() };
+        assert_eq!(Recorded::parse(&without.text()), Some(without.clone()));
+        for one in [full, without] {
+            let by = Recorded { version: VERSION.into(), ..one };
+            assert_eq!(Recorded::parse(&by.text()), Some(by));
+        }
         assert_eq!(Recorded::parse("none"), None);
         assert_eq!(Recorded::parse(""), None);
     }

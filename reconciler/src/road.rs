@@ -14,7 +14,7 @@ mod status;
 use std::collections::BTreeSet;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use lyceum_aws::Aws;
+use lyceum_aws::{Aws, Options as AwsOptions};
 use lyceum_core::cloud::{Cloud, CloudError, Scope};
 use lyceum_core::desired::{Agent, DesiredState, Inputs, desired, scope};
 use lyceum_core::observed::ObservedState;
@@ -80,10 +80,29 @@ impl Road<Aws> {
         agent: Option<AgentFile>,
         wanted: Wanted,
     ) -> Result<Self, RoadError> {
+        Self::connect(declared, agent, wanted, None).await
+    }
+
+    /// The same to an emulator at a URL, whatever the environment says.
+    pub async fn to_emulator(
+        declared: DeclaredManifests,
+        agent: Option<AgentFile>,
+        wanted: Wanted,
+        emulator: String,
+    ) -> Result<Self, RoadError> {
+        Self::connect(declared, agent, wanted, Some(emulator)).await
+    }
+
+    async fn connect(
+        declared: DeclaredManifests,
+        agent: Option<AgentFile>,
+        wanted: Wanted,
+        emulator: Option<String>,
+    ) -> Result<Self, RoadError> {
         let source = Git::open(&declared.root)?.root_commit(declared.base())?;
         let spec = &declared.manifests.repository;
         let agent = agent.map(|file| (file.path, file.agent));
-        let options = aws_options(spec, agent.as_ref());
+        let options = AwsOptions { emulator, ..aws_options(spec, agent.as_ref()) };
         let cloud =
             Aws::connect(&spec.owner, &source, options).await.map_err(RoadError::Connect)?;
         let site = cloud.site().clone();

@@ -68,7 +68,9 @@ fn scopes_with(cloud: &FakeCloud, kind: &str) -> BTreeSet<String> {
 fn applied(cloud: &FakeCloud, cluster: &str) -> bool {
     let address = Address::new(cluster, "parameter", "applied");
     cloud.objects().values().any(|object| match &object.body {
-        Body::Parameter(parameter) => object.address == address && parameter.value.len() == 40,
+        Body::Parameter(parameter) => {
+            object.address == address && parameter.value.find(" by ") == Some(40)
+        }
         _ => false,
     })
 }

@@ -13,6 +13,7 @@ use lyceum_core::cloud::{Class, Cloud, CloudError};
 use lyceum_core::kind::Body;
 use lyceum_core::plan::{Change, Reason, StepAction};
 use lyceum_core::report::Outcome;
+use lyceum_core::site::GLOBAL;
 use lyceum_testkit::{FakeCloud, Fault, When, example, site};
 use tokio::sync::watch;
 
@@ -140,11 +141,47 @@ async fn what_was_applied_tells_drift_from_a_changed_manifest() {
     };
     assert_eq!(of("max"), Some(Reason::Changed));
     assert_eq!(of("spot_percent"), Some(Reason::Drift));
+    // What another version of the program asked for is not known, and not drift.
+    let record: Address = "geo-101/parameter/applied".parse().unwrap();
+    assert!(cloud.tamper(&record, |object| {
+        if let Body::Parameter(parameter) = &mut object.body {
+            parameter.value = parameter.value.replace(" by ", " by 0.0.0-");
+        }
+    }));
+    let other = road.look().await.unwrap();
+    assert_eq!(reason(&other, "geo-101/scaling-group/workers"), Some(Reason::Differs));
     // A history that is gone tells nothing, and loses nothing.
     let nowhere = tempfile::tempdir().unwrap();
     let road = Road { history: History::new(nowhere.path()), ..road };
     let look = road.look().await.unwrap();
     assert_eq!(reason(&look, "geo-101/scaling-group/workers"), Some(Reason::Differs));
+}
+
+#[tokio::test]
+async fn what_a_new_version_asks_for_comes_even_where_drift_is_only_reported() {
+    let spec = format!("{}\n  drift: report", GEO.1);
+    let (repository, cloud) = (repository(&[("geo-101", &spec)]), FakeCloud::new(&site()));
+    applied(&repository, &cloud).await;
+    let group: Address = "geo-101/scaling-group/workers".parse().unwrap();
+    cloud.tamper(&group, |object| {
+        if let Body::ScalingGroup(group) = &mut object.body {
+            group.spot_percent = 7;
+        }
+    });
+    let road = road(&repository, &cloud, Wanted::default());
+    let look = road.look().await.unwrap();
+    assert!(look.plan.is_empty() && look.plan.scopes["geo-101"].reported.len() == 1);
+    let record: Address = "geo-101/parameter/applied".parse().unwrap();
+    cloud.tamper(&record, |object| {
+        if let Body::Parameter(parameter) = &mut object.body {
+            parameter.value = parameter.value.replace(" by ", " by 0.0.0-");
+        }
+    });
+    let done = run(&road, road.look().await.unwrap(), &Silent).await;
+    assert!(done.last.plan.is_empty() && done.last.plan.scopes["geo-101"].reported.is_empty());
+    assert!(road.record(&done.last).await.is_empty());
+    let recorded = recorded(&road.look().await.unwrap().observed, "geo-101").unwrap();
+    assert_eq!(recorded.version, env!("CARGO_PKG_VERSION"));
 }
 
 #[tokio::test]
@@ -213,8 +250,8 @@ async fn the_last_cluster_of_a_region_is_still_seen_when_no_manifest_names_it() 
     let blocked = &look.plan.scopes["far-1"].blocked;
     assert_eq!(blocked.len(), 1, "{blocked:?}");
     assert!(blocked[0].consent && blocked[0].id.as_deref() != Some("none"), "{blocked:?}");
-    let global = look.observed.objects.iter().filter(|object| object.region == "global").count();
-    let all = cloud.objects().into_values().filter(|object| object.region == "global").count();
+    let global = look.observed.objects.iter().filter(|object| object.region == GLOBAL).count();
+    let all = cloud.objects().into_values().filter(|object| object.region == GLOBAL).count();
     assert_eq!(global, all, "nothing is seen twice");
 
     // One that would move is left where it is.

@@ -44,6 +44,11 @@ fn revisions_are_branches_tags_and_ids() {
         assert_eq!(git.resolve(name).unwrap(), first, "{name}");
     }
     assert_eq!(git.resolve("HEAD").unwrap(), second);
+    // A tag is no branch, whatever it is called.
+    let head = repository.git().head().unwrap().peel_to_commit().unwrap();
+    repository.git().tag("other", head.as_object(), &who, "sly", false).unwrap();
+    assert_eq!((git.tip("other").unwrap(), git.tip("HEAD").unwrap()), (first, second));
+    assert_eq!(git.tip("v1").unwrap_err().to_string(), "there is no branch `v1`");
     let error = git.resolve("nowhere").unwrap_err();
     assert_eq!(error.to_string(), "no commit is called `nowhere`");
     assert!(error.hint().is_some());

@@ -1,7 +1,9 @@
 """What the settings become of JupyterHub's configuration, and the services and
 the authenticator that come with it."""
 
+import hashlib
 import os
+import re
 import sys
 import tempfile
 import unittest
@@ -22,6 +24,10 @@ from nativeauthenticator.orm import UserInfo  # noqa: E402
 from oauthenticator.github import GitHubOAuthenticator  # noqa: E402
 from swarm import Swarm  # noqa: E402
 from traitlets.config import Config  # noqa: E402
+
+
+#: The tag of the image that a hub builds for itself, and the digest of its recipe.
+RECIPE = ("5.5.4-1", "b3b310f0fc942c4736afe9e925c6aae476b9e17e16b9bff06b3b8e253dc35a32")
 
 
 def settings(**auth):
@@ -45,6 +51,7 @@ def settings(**auth):
             "defaultUrl": "/lab",
             "images": {"R": "quay.io/a/r@sha256:1"},
             "memoryGuaranteePercent": 50,
+            "processes": 1000,
             "startTimeoutSeconds": 900,
         },
     }
@@ -133,8 +140,28 @@ class Configuration(Case):
 
     def test_images_are_those_named_and_no_others(self):
         spawner = self.configured().LyceumSpawner
-        self.assertEqual(spawner.allowed_images, {"R": "quay.io/a/r@sha256:1"})
+        # The manifest's own is the first, with which a form begins.
+        self.assertEqual(
+            list(spawner.allowed_images.items()),
+            [("quay.io/a/notebook:1", "quay.io/a/notebook:1"), ("R", "quay.io/a/r@sha256:1")],
+        )
         self.assertEqual(spawner.image_file, self.places.image)
+        given = settings()
+        given["attributes"]["images"] = {}
+        self.assertEqual(self.configured(given).LyceumSpawner.allowed_images, {})
+
+    def test_the_hubs_own_image_counts_up_with_its_recipe(self):
+        role = os.path.join(HERE, "../../cookbooks/jupyterhub/role.yaml")
+        recipe = os.path.join(HERE, "../../cookbooks/jupyterhub/files/image")
+        with open(role) as file:
+            tags = set(re.findall(r"localhost/lyceum-hub:([\w.-]+)", file.read()))
+        digest = hashlib.sha256()
+        for name in sorted(os.listdir(recipe)):
+            with open(os.path.join(recipe, name), "rb") as file:
+                digest.update(file.read())
+        # A node builds it once for each tag: another recipe needs another tag.
+        self.assertEqual(tags, {RECIPE[0]})
+        self.assertEqual(digest.hexdigest(), RECIPE[1], "count the tag up, and change RECIPE")
 
     def test_a_start_may_wait_for_a_new_worker(self):
         self.assertEqual(self.configured().LyceumSpawner.start_timeout, 900)

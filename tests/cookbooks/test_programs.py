@@ -42,12 +42,12 @@ class Certificate(Case):
         self.stand_in("systemctl", 'echo "$*" >> "$ROOT/systemctl"; exit 0\n')
         self.settings()
 
-    def settings(self, kind="self-signed", domain="", certificate="", key=""):
+    def settings(self, kind="self-signed", domain="", certificate="", key="", server="https://acme.example/directory"):
         self.write(
             "certificate.conf",
             f"kind={kind}\nstate={self.root}/state\ndomain={domain}\naddress=203.0.113.7\n"
             f"private=10.20.0.10\ncertificate={certificate}\nkey={key}\n"
-            f"server=https://acme.example/directory\nemail=\nchallenges={self.root}/challenges\n",
+            f"server={server}\nemail=\nchallenges={self.root}/challenges\n",
         )
         os.makedirs(f"{self.root}/state", exist_ok=True)
 
@@ -151,6 +151,17 @@ class Certificate(Case):
         self.assertIn("reload nginx.service", open(f"{self.root}/systemctl").read())
         self.certificate("renew")
         self.assertTrue(self.asked()[1].startswith("renew "))
+
+    def test_another_authority_is_asked_however_fresh_the_certificate_is(self):
+        self.settings(kind="acme", domain="notebooks.example.edu", server="https://staging.example")
+        self.authority(0)
+        self.converge()
+        self.certificate("obtain")
+        self.settings(kind="acme", domain="notebooks.example.edu", server="https://real.example")
+        self.assertFalse(self.holds("obtained"))
+        self.certificate("obtain")
+        self.assertIn("--force-renewal --server https://real.example", self.asked()[1])
+        self.assertTrue(self.holds("obtained"))
 
     def test_an_authority_that_refuses_is_not_asked_again_at_once(self):
         self.settings(kind="acme", domain="notebooks.example.edu")

@@ -93,6 +93,32 @@ class Endpoint(unittest.TestCase):
         self.assertEqual(ship.endpoint("x", {"AWS_ENDPOINT_URL": "http://h:1"}), "http://h:1")
 
 
+class Journal(unittest.TestCase):
+    """Reading, with a stand-in for journalctl."""
+
+    def journalctl(self, script):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        program = f"{folder.name}/journalctl"
+        with open(program, "w") as file:
+            file.write("#!/bin/sh\n" + script)
+        os.chmod(program, 0o755)
+        patch = mock.patch.dict(os.environ, PATH=f"{folder.name}:{os.environ['PATH']}")
+        patch.start()
+        self.addCleanup(patch.stop)
+
+    def test_long_messages_come_whole_and_the_cursor_is_the_last(self):
+        entry = json.dumps({"MESSAGE": "x", "__CURSOR": "c1"})
+        self.journalctl(f"case \"$*\" in *--all*) echo '{entry}' ;; esac")
+        lines, last = ship.read_journal("c0")
+        self.assertEqual((len(lines), last), (1, "c1"))
+
+    def test_a_journal_that_cannot_be_read_is_no_empty_one(self):
+        self.journalctl("exit 3")
+        with self.assertRaisesRegex(SystemExit, "journalctl ended with 3"):
+            ship.read_journal("")
+
+
 class Program(unittest.TestCase):
     """The whole program, with a metadata service, a CloudWatch and a journal."""
 
@@ -143,8 +169,10 @@ class Program(unittest.TestCase):
             "SETTINGS": settings,
             "ENVIRONMENT": environment,
             "CURSOR": self.cursor,
+            "RETENTION": f"{folder.name}/state/retention",
             "read_journal": self.read_journal,
         }
+        self.settings = settings
         for name, value in places.items():
             patch = mock.patch.object(ship, name, value)
             patch.start()
@@ -165,11 +193,34 @@ class Program(unittest.TestCase):
         self.assertIn("AWS4-HMAC-SHA256 Credential=AKIA1/", headers["Authorization"])
         self.assertIn("/us-east-1/logs/aws4_request", headers["Authorization"])
         self.assertEqual(headers["X-Amz-Security-Token"], "tok==")
+        asked = len(self.asked)
         ship.main()
-        self.assertEqual(len(self.asked), 1)
+        self.assertEqual(len(self.asked), asked)
         self.journal.append("three")
         ship.main()
-        self.assertEqual(len(self.asked[1][1]["logEvents"]), 1)
+        self.assertEqual(len(self.asked[-1][1]["logEvents"]), 1)
+
+    def test_how_long_it_is_kept_follows_the_settings(self):
+        def policies():
+            return [body["retentionInDays"] for _, body in self.asked if "retentionInDays" in body]
+
+        ship.main()
+        self.assertEqual(policies(), [30])
+        self.journal.append("three")
+        ship.main()
+        self.assertEqual(policies(), [30])
+        with open(self.settings, "w") as file:
+            json.dump({**SETTINGS, "retentionDays": 7}, file)
+        self.journal.append("four")
+        self.answers += [("{}", 200), ("AccessDeniedException", 400)]
+        with self.assertRaisesRegex(SystemExit, "shipped, but"):
+            ship.main()
+        shipped = len(self.asked)
+        self.journal.append("five")
+        ship.main()
+        # What was shipped is not shipped again, and the policy is tried again.
+        self.assertEqual(len(self.asked[shipped][1]["logEvents"]), 1)
+        self.assertEqual(policies(), [30, 7, 7])
 
     def test_what_was_not_taken_is_shipped_by_the_next_run(self):
         self.answers.append(("ServiceUnavailable", 503))
@@ -177,7 +228,7 @@ class Program(unittest.TestCase):
             ship.main()
         self.assertFalse(os.path.exists(self.cursor))
         ship.main()
-        self.assertEqual(len(self.asked[-1][1]["logEvents"]), 2)
+        self.assertEqual(len(self.asked[1][1]["logEvents"]), 2)
 
 
 if __name__ == "__main__":

@@ -104,7 +104,7 @@ class Start(Case):
         self.assertEqual(
             task["Resources"],
             {
-                "Limits": {"MemoryBytes": 2 << 30, "NanoCPUs": 1_500_000_000},
+                "Limits": {"MemoryBytes": 2 << 30, "NanoCPUs": 1_500_000_000, "Pids": 1000},
                 "Reservations": {"MemoryBytes": 1 << 30, "NanoCPUs": 100_000_000},
             },
         )
@@ -144,6 +144,21 @@ class Start(Case):
         self.start(spawner)
         image = self.only()["Spec"]["TaskTemplate"]["ContainerSpec"]["Image"]
         self.assertEqual(image, "quay.io/a/notebook@sha256:" + "b" * 64)
+
+    def test_the_manifests_image_can_be_chosen_by_its_name(self):
+        name = "quay.io/a/notebook:1"
+        spawner = self.spawner(image=name, allowed_images={name: name, "R": f"quay.io/a/r@{DIGEST}"})
+        spawner.user_options = {"image": name}
+        for _ in range(2):
+            self.start(spawner)
+            image = self.only()["Spec"]["TaskTemplate"]["ContainerSpec"]["Image"]
+            self.assertEqual(image, f"quay.io/a/notebook@{DIGEST}")
+            asyncio.run(spawner.stop())
+
+    def test_no_server_takes_its_worker_along(self):
+        self.start(self.spawner(processes=77))
+        limits = self.only()["Spec"]["TaskTemplate"]["Resources"]["Limits"]
+        self.assertEqual(limits["Pids"], 77)
 
     def test_an_image_is_chosen_from_those_allowed_and_no_other(self):
         allowed = {"R": f"quay.io/a/r@{DIGEST}"}

@@ -19,6 +19,12 @@ from expect import Expectations, actions
 from region import ADDRESS, OWNER
 
 IMAGES = {"debian-12": "debian-12-", "ubuntu-24.04": "ubuntu/images/", "amazon-linux-2023": "al2023-"}
+# Nodes fetch packages and images; storage answers and begins nothing.
+EVERYWHERE = {("-1", -1, -1, "0.0.0.0/0")}
+# The user every notebook runs as.
+NOTEBOOK_USER = 1000
+# The emulator's.
+ACCOUNT = "123456789012"
 PROTECTED = ("file-system/main", "volume/hub", "elastic-ip/hub")
 
 
@@ -67,6 +73,11 @@ def firewall(expect, spec, vpc):
         return {
             (rule["protocol"], rule["from"], rule["to"], names.get(rule["peer"], rule["peer"])) for rule in incoming
         }
+
+    for name, rules in (("hub", EVERYWHERE), ("workers", EVERYWHERE), ("storage", set())):
+        outgoing = [rule for rule in groups[name]["rules"] or [] if rule["direction"] == "egress"]
+        found = {(rule["protocol"], rule["from"], rule["to"], rule["peer"]) for rule in outgoing}
+        expect.same(f"security-group/{name}", outgoing=(found, rules))
 
     asked = spec["network"]
     admins = asked["adminCidrs"] if asked["adminKeys"] else []
@@ -132,6 +143,9 @@ def least_privilege(expect, role, group, owner_and_published):
                 expect.true(what, f"{parameter} is a parameter of its own", own)
             if ":s3:::" in resource and "/" in resource:
                 expect.true(what, f"{resource} is its own prefix", f"/clusters/{cluster}/" in resource)
+            if ":s3:::" in resource:
+                owner_of = condition.get("StringEquals", {}).get("aws:ResourceAccount")
+                expect.same(what, **{f"account_of_{action}": (owner_of, [ACCOUNT])})
             if action == "s3:ListBucket":
                 expect.true(what, "it lists its own prefix only", f"clusters/{cluster}/" in json.dumps(condition))
             if ":autoscaling:" in resource:
@@ -160,14 +174,23 @@ def storage(expect, spec, subnets, groups):
             {subnet["id"]: [groups["storage"]["id"]] for subnet in subnets},
         ),
     )
-    paths = set()
-    for name in ["homes", *(shared["name"] for shared in asked["shared"])]:
+    points = {"homes": ("/homes", "0755")}
+    for shared in asked["shared"]:
+        mode = "0755" if shared.get("readOnly", True) else "0775"
+        points[shared["name"]] = (f"/shared/{shared['name']}", mode)
+    for name, (path, mode) in points.items():
         point = expect.one("access-point", name)
-        expect.same(f"access-point/{name}", file_system=(point["file_system"], system["id"]))
-        paths.add(point["path"])
-    expect.same("access-point", paths=(len(paths), 1 + len(asked["shared"])))
+        creation = point["creation"] or {}
+        expect.same(
+            f"access-point/{name}",
+            file_system=(point["file_system"], system["id"]),
+            path=(point["path"], path),
+            uid=(creation.get("OwnerUid"), NOTEBOOK_USER),
+            gid=(creation.get("OwnerGid"), NOTEBOOK_USER),
+            mode=(creation.get("Permissions"), mode),
+        )
     own = [one for one in expect.objects("access-point") if one["file_system"] == system["id"]]
-    expect.same("access-point", count=(len(own), len(paths)))
+    expect.same("access-point", count=(len(own), len(points)))
 
 
 def names(expect, spec, owner, zones):
@@ -336,11 +359,11 @@ def scaling(expect, group, asked):
     expect.same(what, schedules=(found, wanted))
 
 
-# Dimension, metric, threshold, seconds of a period, periods.
+# Dimension, metric with its statistic, threshold, seconds of a period, periods.
 ALARMS = {
-    "hub-unhealthy": ("InstanceId", "StatusCheckFailed", 1, 60, 3),
-    "hub-cpu": ("InstanceId", "CPUUtilization", 90, 300, 3),
-    "storage-io": ("FileSystemId", "PercentIOLimit", 95, 300, 3),
+    "hub-unhealthy": ("InstanceId", ("StatusCheckFailed", "Maximum"), 1, 60, 3),
+    "hub-cpu": ("InstanceId", ("CPUUtilization", "Average"), 90, 300, 3),
+    "storage-io": ("FileSystemId", ("PercentIOLimit", "Maximum"), 95, 300, 3),
 }
 
 
@@ -353,7 +376,7 @@ def alarms(expect, spec):
         for alarm in matching:
             expect.same(
                 f"alarm/{name}",
-                metric=(alarm["MetricName"], metric),
+                metric=((alarm["MetricName"], alarm["Statistic"]), metric),
                 comparison=(alarm["ComparisonOperator"], "GreaterThanOrEqualToThreshold"),
                 threshold=(alarm["Threshold"], threshold),
                 period=(alarm["Period"], period),
@@ -402,6 +425,7 @@ def shared(found, region, owner, failures):
         public_access=(set((bucket["public_access"] or {}).values()), {True}),
         tls_only=(len(tls), 1),
         noncurrent_days=(noncurrent_days(bucket), [30]),
+        markers_expire=(markers_expire(bucket), True),
     )
     expect.true("bucket/artifacts", "it is protected", "lyceum:protect" in (bucket["tags"] or {}))
     queues = [one for one in expect.objects("queue") if one["id"].startswith(owner + "-")]
@@ -424,6 +448,12 @@ def noncurrent_days(bucket):
     rules = [rule for rule in bucket["lifecycle"] or [] if rule["Status"] == "Enabled"]
     expirations = [rule.get("NoncurrentVersionExpiration", {}) for rule in rules]
     return [one["NoncurrentDays"] for one in expirations if "NoncurrentDays" in one]
+
+
+def markers_expire(bucket):
+    """Whether a rule in force removes delete markers that hide nothing any more."""
+    rules = [rule for rule in bucket["lifecycle"] or [] if rule["Status"] == "Enabled"]
+    return any(rule.get("Expiration", {}).get("ExpiredObjectDeleteMarker") for rule in rules)
 
 
 def public_zones(aws):

@@ -96,7 +96,8 @@ fn python_of(environment: &str) -> Result<PathBuf> {
     Ok(python)
 }
 
-fn cache() -> Result<PathBuf> {
+/// Where what is fetched or made once is kept.
+pub fn cache() -> Result<PathBuf> {
     let base = match std::env::var_os("XDG_CACHE_HOME") {
         Some(base) if !base.is_empty() => PathBuf::from(base),
         _ => PathBuf::from(std::env::var_os("HOME").context("HOME is not set")?).join(".cache"),

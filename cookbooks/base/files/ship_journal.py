@@ -19,6 +19,8 @@ SETTINGS = "/etc/lyceum/ship-journal.json"
 #: Addresses other than AWS's own, as every AWS program reads them.
 ENVIRONMENT = "/etc/lyceum/environment"
 CURSOR = "/var/lib/lyceum/ship-journal.cursor"
+#: The days for which this node last had the group kept.
+RETENTION = "/var/lib/lyceum/ship-journal.retention"
 METADATA = "http://169.254.169.254/latest/"
 
 #: Limits of PutLogEvents, a little below.
@@ -83,6 +85,31 @@ def ship(settings, lines, call):
             call("PutLogEvents", {**where, "logEvents": batch})
 
 
+def keep(settings, call, path):
+    """Has the group kept as long as the settings say, where that is news."""
+    days = str(settings["retentionDays"])
+    if read(path) == days:
+        return
+    body = {"logGroupName": settings["group"], "retentionInDays": settings["retentionDays"]}
+    try:
+        call("PutRetentionPolicy", body)
+    except Refused as refused:
+        # Made with it when there is something to ship.
+        if "ResourceNotFoundException" not in str(refused):
+            raise
+        return
+    remember(path, days)
+
+
+def read(path):
+    """What was remembered; nothing where that is nothing."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read()
+    except FileNotFoundError:
+        return ""
+
+
 def make(settings, where, call):
     """Makes the group, with its retention, and the stream."""
     group = {"logGroupName": settings["group"]}
@@ -101,7 +128,8 @@ def make(settings, where, call):
 
 def read_journal(cursor):
     """New lines and the cursor after them."""
-    command = ["journalctl", "--no-pager", "--output=json"]
+    # Without `--all` long messages come without their text.
+    command = ["journalctl", "--no-pager", "--output=json", "--all"]
     command.append(f"--after-cursor={cursor}" if cursor else "--since=-1h")
     lines, last = [], cursor
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, errors="replace") as journal:
@@ -110,7 +138,9 @@ def read_journal(cursor):
             last = json.loads(line)["__CURSOR"]
             if len(lines) >= MOST_LINES:
                 journal.terminate()
-                break
+                return lines, last
+    if journal.returncode:
+        sys.exit(f"the journal cannot be read: journalctl ended with {journal.returncode}")
     return lines, last
 
 
@@ -184,30 +214,30 @@ def read_environment(path):
     return {**found, **os.environ}
 
 
-def remember(path, cursor):
+def remember(path, text):
     os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
     with open(path + ".new", "w", encoding="utf-8") as file:
-        file.write(cursor)
+        file.write(text)
     os.replace(path + ".new", path)
 
 
 def main():
     with open(SETTINGS, encoding="utf-8") as file:
         settings = json.load(file)
-    try:
-        with open(CURSOR, encoding="utf-8") as file:
-            cursor = file.read()
-    except FileNotFoundError:
-        cursor = ""
-    lines, last = read_journal(cursor)
+    lines, last = read_journal(read(CURSOR))
     if not lines:
         return
     environment = read_environment(ENVIRONMENT)
     try:
-        ship(settings, lines, caller(settings["region"], environment, credentials()))
+        call = caller(settings["region"], environment, credentials())
+        ship(settings, lines, call)
     except (OSError, Refused) as error:
         sys.exit(f"not shipped, the next run tries again: {error}")
     remember(CURSOR, last)
+    try:
+        keep(settings, call, RETENTION)
+    except (OSError, Refused) as error:
+        sys.exit(f"shipped, but for how long it is kept is not set: {error}")
 
 
 if __name__ == "__main__":

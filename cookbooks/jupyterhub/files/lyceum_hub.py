@@ -99,10 +99,13 @@ def _spawner(c, settings, places):
         }
         for one in settings["shared"]
     ]
-    spawner.image = settings["jupyter"]["image"]
+    image = settings["jupyter"]["image"]
+    spawner.image = image
     spawner.image_file = places.image
-    # Names users may choose from, and no other (GHSA-hfgr-h3vc-p6c2).
-    spawner.allowed_images = dict(attributes["images"])
+    # Names users may choose from, and no other (GHSA-hfgr-h3vc-p6c2). Where there
+    # is no choice there is no form. The first is what a form begins with.
+    images = attributes["images"]
+    spawner.allowed_images = {image: image, **images} if images else {}
     spawner.cmd = ["jupyterhub-singleuser"]
     spawner.default_url = attributes["defaultUrl"]
     spawner.network_name = NETWORK
@@ -111,6 +114,7 @@ def _spawner(c, settings, places):
     spawner.pull_policy = "skip"
     spawner.mem_limit = limits["memory"]
     spawner.cpu_limit = float(limits["cpu"])
+    spawner.processes = attributes["processes"]
     memory = _bytes(limits["memory"]) * attributes["memoryGuaranteePercent"] // 100
     spawner.mem_guarantee = int(memory) or None
     spawner.cpu_guarantee = float(limits["cpu"]) * attributes["cpuGuaranteePercent"] / 100 or None

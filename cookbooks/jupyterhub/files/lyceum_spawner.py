@@ -177,6 +177,7 @@ class LyceumSpawner(SwarmSpawner):
     image_file = Unicode(
         "", config=True, help="A file with the image's name and digest; read at every start."
     )
+    processes = Integer(1000, config=True, help="Processes and threads of a server at most.")
     restart_attempts = Integer(3, config=True, help="Failures before a server is given up.")
     restart_window = Integer(300, config=True, help="Seconds within which failures count.")
     docker_patience = Float(
@@ -186,6 +187,8 @@ class LyceumSpawner(SwarmSpawner):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self._messages = []
+        # As it is called, before a start makes a digest of it.
+        self._standard_image = self.image
 
     # What JupyterHub calls.
 
@@ -242,8 +245,21 @@ class LyceumSpawner(SwarmSpawner):
 
     # What dockerspawner calls.
 
+    async def check_allowed(self, image):
+        if image == self._standard_image and image in (self._get_allowed_images() or {}):
+            return await asyncio.to_thread(self._current_image)
+        return await super().check_allowed(image)
+
     async def create_object(self):
         self._say("Asking the swarm for a place")
+        resources = Resources(
+            mem_limit=self.mem_limit,
+            mem_reservation=self.mem_guarantee,
+            cpu_limit=_nano(self.cpu_limit),
+            cpu_reservation=_nano(self.cpu_guarantee),
+        )
+        # Docker's library for Python has no name for it.
+        resources.setdefault("Limits", {})["Pids"] = self.processes
         template = TaskTemplate(
             container_spec=ContainerSpec(
                 image=self.image,
@@ -256,12 +272,7 @@ class LyceumSpawner(SwarmSpawner):
                 cap_drop=["ALL"],
                 labels={SESSION_LABEL: self.hub_label, **self._labels()},
             ),
-            resources=Resources(
-                mem_limit=self.mem_limit,
-                mem_reservation=self.mem_guarantee,
-                cpu_limit=_nano(self.cpu_limit),
-                cpu_reservation=_nano(self.cpu_guarantee),
-            ),
+            resources=resources,
             restart_policy=RestartPolicy(
                 condition="on-failure",
                 # In nanoseconds, like everything the swarm counts in time.

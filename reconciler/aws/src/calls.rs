@@ -10,17 +10,24 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use futures_util::StreamExt;
 use lyceum_core::cloud::{Class, CloudError};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::error::classify;
 
 /// Tries of one call, the first included.
 const TRIES: u32 = 6;
+/// Tries of a call that is asked to wait: an account that is busy for a minute
+/// refuses nothing, and the rate has been lowered meanwhile.
+const TRIES_WHEN_BUSY: u32 = 20;
 /// How long a new object may stay invisible to reads.
 pub(crate) const VISIBLE: Duration = Duration::from_secs(120);
 /// Calls in flight for the items of one list.
 const AT_ONCE: usize = 16;
-/// Pages of one list before it is given up: at least 20,000 objects.
+/// How much longer than one of its calls a list of a look may take, with all that
+/// is read for it: with calls of 30 seconds it ends before the look as a whole.
+const LIST: Duration = Duration::from_secs(20);
+/// Pages of one list before it is given up: 20,000 objects where a page holds 100, and 2,000
+/// parameters, of which a page holds 10.
 const PAGES: usize = 200;
 
 /// One API call, and whether it may be sent again without knowing its fate.
@@ -111,14 +118,24 @@ pub struct Stats {
 #[derive(Clone, Debug)]
 pub(crate) struct Calls {
     rates: Arc<Rates>,
-    buckets: Arc<Mutex<BTreeMap<(&'static str, bool), Bucket>>>,
+    buckets: Arc<Mutex<Buckets>>,
     stats: Arc<Mutex<Stats>>,
+    /// How long a call may wait for answers, all its tries together.
+    patience: Duration,
 }
+
+/// By service, and whether it reads.
+type Buckets = BTreeMap<(&'static str, bool), Bucket>;
 
 impl Calls {
     /// Calls at these rates, counted into `stats`.
     pub(crate) fn new(rates: Arc<Rates>, stats: Arc<Mutex<Stats>>) -> Self {
-        Self { rates, buckets: Arc::default(), stats }
+        Self { rates, buckets: Arc::default(), stats, patience: Duration::MAX }
+    }
+
+    /// The same for a look, which can do without one answer but not wait for it.
+    pub(crate) fn impatient(&self, patience: Duration) -> Self {
+        Self { patience, ..self.clone() }
     }
 
     /// Sends a call, again where it may be, and names its error.
@@ -129,17 +146,22 @@ impl Calls {
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
         let mut tries = 1;
+        let mut left = self.patience;
         loop {
             self.pass(call).await;
+            let sent = Instant::now();
             // The SDK's futures are tens of kilobytes; boxed, callers stay small.
-            let error = match Box::pin(attempt()).await {
-                Ok(answer) => return Ok(answer),
-                Err(error) => classify(&call.name(), &error),
+            let error = match timeout(left, Box::pin(attempt())).await {
+                Ok(Ok(answer)) => return Ok(answer),
+                Ok(Err(error)) => classify(&call.name(), &error),
+                Err(_) => unanswered(&call.name(), self.patience),
             };
             if error.class == Class::Throttled {
                 self.slow_down(call);
             }
-            if tries == TRIES || !call.may_repeat(error.class) {
+            left = left.saturating_sub(sent.elapsed());
+            let most = if error.class == Class::Throttled { TRIES_WHEN_BUSY } else { TRIES };
+            if tries >= most || left.is_zero() || !call.may_repeat(error.class) {
                 return Err(error);
             }
             tracing::debug!(operation = call.name(), tries, %error, "calling again");
@@ -175,6 +197,15 @@ impl Calls {
         Err(CloudError::new(Class::Invalid, &call.name(), format!("more than {PAGES} pages")))
     }
 
+    /// What a list of a look finds within its time.
+    pub(crate) async fn in_time<T>(
+        &self,
+        list: impl Future<Output = Result<T, CloudError>>,
+    ) -> Result<T, CloudError> {
+        let limit = self.patience.saturating_add(LIST);
+        timeout(limit, list).await.unwrap_or_else(|_| Err(unanswered("the list", limit)))
+    }
+
     async fn pass(&self, call: Call) {
         let turn = {
             let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
@@ -184,7 +215,9 @@ impl Calls {
                 .or_insert_with(|| Bucket::new(self.rates.of(service, read), Instant::now()));
             bucket.turn(Instant::now())
         };
+        let mut place = Place { buckets: &self.buckets, bucket: call.bucket(), taken: false };
         sleep_until(turn).await;
+        place.taken = true;
         let mut stats = self.stats.lock().unwrap_or_else(PoisonError::into_inner);
         *stats.by_operation.entry(call.name()).or_default() += 1;
     }
@@ -197,6 +230,31 @@ impl Calls {
         }
         self.stats.lock().unwrap_or_else(PoisonError::into_inner).throttled += 1;
     }
+}
+
+/// A place in the queue. Whoever leaves before the turn has come gives the token
+/// back.
+struct Place<'a> {
+    buckets: &'a Mutex<Buckets>,
+    bucket: (&'static str, bool),
+    taken: bool,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        if self.taken {
+            return;
+        }
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bucket) = buckets.get_mut(&self.bucket) {
+            bucket.give_back();
+        }
+    }
+}
+
+fn unanswered(operation: &str, patience: Duration) -> CloudError {
+    let message = format!("no answer within {} s", patience.as_secs_f32());
+    CloudError::new(Class::Ambiguous, operation, message)
 }
 
 /// Waits until `look` finds something, at most `limit`; the pause between two
@@ -289,6 +347,10 @@ impl Bucket {
         }
     }
 
+    fn give_back(&mut self) {
+        self.tokens = (self.tokens + 1.0).min(self.burst);
+    }
+
     fn slow_down(&mut self, now: Instant) {
         self.last = now;
         self.rate = (self.rate / 2.0).max(self.full_rate / 32.0);
@@ -299,6 +361,10 @@ impl Bucket {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use aws_sdk_sts::operation::get_caller_identity::GetCallerIdentityError;
+    use aws_smithy_runtime_api::http::StatusCode;
+    use aws_smithy_types::body::SdkBody;
+    use aws_smithy_types::error::metadata::ErrorMetadata;
 
     #[test]
     fn a_bucket_lets_the_burst_pass_and_then_keeps_the_rate() {
@@ -327,6 +393,65 @@ mod tests {
         let mut bucket = Bucket::new((32.0, 1), now);
         (0..100).for_each(|_| bucket.slow_down(now));
         assert!((bucket.rate - 1.0).abs() < f64::EPSILON);
+    }
+
+    fn calls(rate: f64, burst: u32) -> Calls {
+        let rates = Rates(BTreeMap::from([("ec2".into(), (rate, burst))]));
+        Calls::new(Arc::new(rates), Arc::default())
+    }
+
+    const READ: Call = Call::read("ec2", "DescribeVpcs");
+    type Answer = Result<(), SdkError<GetCallerIdentityError, HttpResponse>>;
+
+    #[tokio::test]
+    async fn a_look_does_not_wait_for_what_does_not_answer() {
+        let calls = calls(1000.0, 1000).impatient(Duration::from_millis(50));
+        let hangs = || std::future::pending::<Answer>();
+        let looked = timeout(Duration::from_secs(20), calls.send(READ, hangs)).await;
+        let error = looked.expect("it ends").unwrap_err();
+        assert_eq!(error.to_string(), "ec2:DescribeVpcs: no answer within 0.05 s");
+        assert_eq!(calls.stats.lock().unwrap().by_operation["ec2:DescribeVpcs"], 1);
+    }
+
+    #[tokio::test]
+    async fn after_a_throttle_reply_a_service_is_asked_more_slowly() {
+        let calls = calls(20.0, 1000);
+        let tries = std::cell::Cell::new(0);
+        let attempt = || async {
+            tries.set(tries.get() + 1);
+            if tries.get() > 1 { Ok(()) } else { Err(throttled()) }
+        };
+        calls.send(READ, attempt).await.unwrap();
+        assert_eq!(calls.stats.lock().unwrap().throttled, 1);
+        let slow = calls.buckets.lock().unwrap()[&READ.bucket()].rate;
+        assert!(slow < 20.0, "{slow} a second");
+        // The burst would let all of these pass at once.
+        let begun = Instant::now();
+        for _ in 0..5 {
+            calls.send(READ, || async { Answer::Ok(()) }).await.unwrap();
+        }
+        assert!(begun.elapsed() > Duration::from_millis(200), "{:?}", begun.elapsed());
+    }
+
+    fn throttled() -> SdkError<GetCallerIdentityError, HttpResponse> {
+        let code = ErrorMetadata::builder().code("RequestLimitExceeded").build();
+        let status = StatusCode::try_from(503).unwrap();
+        let answer = HttpResponse::new(status, SdkBody::empty());
+        SdkError::service_error(GetCallerIdentityError::generic(code), answer)
+    }
+
+    #[tokio::test]
+    async fn who_leaves_the_queue_gives_its_place_back() {
+        // A token in 100 seconds: the second call waits for its turn.
+        let calls = calls(0.01, 1);
+        calls.send(READ, || async { Answer::Ok(()) }).await.unwrap();
+        for _ in 0..3 {
+            let second = calls.send(READ, || async { Answer::Ok(()) });
+            timeout(Duration::from_millis(10), second).await.unwrap_err();
+        }
+        let buckets = calls.buckets.lock().unwrap();
+        let tokens = buckets[&("ec2", true)].tokens;
+        assert!((-0.1..1.0).contains(&tokens), "{tokens}");
     }
 
     #[test]

@@ -129,6 +129,11 @@ impl Listing {
     }
 }
 
+/// All of a kind in a region is unknown.
+pub(crate) fn gap(region: &str, kind: &str, error: &CloudError) -> Gap {
+    Gap { region: region.into(), kind: kind.into(), scope: String::new(), cause: error.to_string() }
+}
+
 /// Whose an object is.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Claim {

@@ -10,7 +10,7 @@ use lyceum_core::cloud::{Class, Cloud, CloudError, Outputs, Scope};
 use lyceum_core::desired::Resource;
 use lyceum_core::kind::Body;
 use lyceum_core::observed::{Object, ObservedState};
-use lyceum_core::site::Site;
+use lyceum_core::site::{GLOBAL, Site};
 
 use crate::calls::{Call, Calls, Rates, Stats};
 use crate::clients::{Clients, configuration};
@@ -21,7 +21,8 @@ use crate::{kind, observe};
 pub struct Options {
     /// Calls per second and burst by service.
     pub rates: Rates,
-    /// How long one call may take.
+    /// How long one call may take; of a read of a look, with its repetitions.
+    /// What has no answer by then is a gap of its list or its cluster.
     pub call_timeout: Duration,
     /// SHA-256 (64 hex digits) to the file with that content, for what is put
     /// into the artifact bucket.
@@ -80,12 +81,18 @@ impl Aws {
         self.stats.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The clients of a region, made once. What is global is served by the
-    /// first region anybody asked for: IAM and Route 53 have one endpoint.
+    /// The clients of a region, for a look.
+    pub(crate) fn looking(&self, region: &str) -> Clients {
+        let clients = self.clients(region);
+        Clients { calls: clients.calls.impatient(self.options.call_timeout), ..clients }
+    }
+
+    /// The clients of a region, made once. What is global is served by
+    /// whichever region is there: IAM and Route 53 have one endpoint.
     pub(crate) fn clients(&self, region: &str) -> Clients {
         let mut regions = self.regions.lock().unwrap_or_else(PoisonError::into_inner);
         let region = match region {
-            "global" => regions.keys().next().cloned().unwrap_or_else(|| "us-east-1".into()),
+            GLOBAL => regions.keys().next().cloned().unwrap_or_else(|| "us-east-1".into()),
             region => region.to_string(),
         };
         regions

@@ -39,15 +39,6 @@ pub(crate) async fn write_tags(
         .map(drop)
 }
 
-/// What a look at one object found; what is not there (yet) is `None`.
-pub(crate) fn there<T>(answer: Result<T, CloudError>) -> Result<Option<T>, CloudError> {
-    match answer {
-        Ok(found) => Ok(Some(found)),
-        Err(error) if error.class == Class::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
 /// An error whose code is too wide (`InvalidParameterValue`): with `words` in
 /// its message it says that something else has to go first.
 pub(crate) fn not_yet(error: CloudError, words: &str) -> CloudError {
@@ -63,13 +54,6 @@ mod tests {
 
     fn error(class: Class) -> CloudError {
         CloudError::new(class, "ec2:X", "Network interface 'eni-1' is currently in use.")
-    }
-
-    #[test]
-    fn only_what_is_not_found_is_nothing() {
-        assert_eq!(there(Ok(1)).unwrap(), Some(1));
-        assert_eq!(there::<()>(Err(error(Class::NotFound))).unwrap(), None);
-        assert_eq!(there::<()>(Err(error(Class::Denied))).unwrap_err().class, Class::Denied);
     }
 
     #[test]

@@ -271,6 +271,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn only_what_is_not_found_is_nothing() {
+        let error = |class| CloudError::new(class, "ec2:X", "x");
+        assert_eq!(found(Ok(1)).unwrap(), Some(1));
+        assert_eq!(found::<()>(Err(error(Class::NotFound))).unwrap(), None);
+        assert_eq!(found::<()>(Err(error(Class::Denied))).unwrap_err().class, Class::Denied);
+    }
+
+    #[test]
     fn codes_are_matched_whole_or_by_their_end() {
         assert_eq!(by_code("RequestLimitExceeded"), Some(Class::Throttled));
         assert_eq!(by_code("InvalidVpcID.NotFound"), Some(Class::NotFound));

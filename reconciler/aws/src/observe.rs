@@ -1,5 +1,5 @@
-//! One look: every list of every region at once. A list that fails leaves a
-//! gap; it never fails the look.
+//! One look: every list of every region at once. A list that fails, or does not
+//! end in time, leaves a gap; it never fails the look, nor holds it up.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -7,9 +7,10 @@ use std::future::Future;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join_all};
 use lyceum_core::cloud::{CloudError, STORED, Scope};
-use lyceum_core::observed::{Gap, Life, LiveInstance, ObservedState};
+use lyceum_core::observed::{Life, LiveInstance, ObservedState};
+use lyceum_core::site::GLOBAL;
 
-use crate::claim::Listing;
+use crate::claim::{Listing, gap};
 use crate::clients::Clients;
 use crate::cloud::Aws;
 use crate::kind::scaling_group::Member;
@@ -30,28 +31,29 @@ pub(crate) async fn observe(aws: &Aws, scope: &Scope) -> ObservedState {
 }
 
 async fn region_state(aws: &Aws, region: &str, scope: &Scope) -> ObservedState {
-    let clients = &aws.clients(region);
+    let clients = &aws.looking(region);
+    let here = (clients, region);
     let lists: Vec<BoxFuture<'_, Listing>> = vec![
-        listing(region, "bucket", kind::bucket::list(clients)).boxed(),
+        listing(here, "bucket", kind::bucket::list(clients)).boxed(),
         stored(clients).boxed(),
-        listing(region, "queue", kind::queue::list(clients)).boxed(),
-        listing(region, "event-rule", kind::event_rule::list(clients)).boxed(),
-        listing(region, "vpc", kind::vpc::list(clients)).boxed(),
-        listing(region, "internet-gateway", kind::internet_gateway::list(clients)).boxed(),
-        listing(region, "subnet", kind::subnet::list(clients)).boxed(),
-        listing(region, "route-table", kind::route_table::list(clients)).boxed(),
-        listing(region, "security-group", kind::security_group::list(clients)).boxed(),
-        listing(region, "network-interface", kind::network_interface::list(clients)).boxed(),
-        listing(region, "elastic-ip", kind::elastic_ip::list(clients)).boxed(),
-        listing(region, "launch-template", kind::launch_template::list(clients)).boxed(),
+        listing(here, "queue", kind::queue::list(clients)).boxed(),
+        listing(here, "event-rule", kind::event_rule::list(clients)).boxed(),
+        listing(here, "vpc", kind::vpc::list(clients)).boxed(),
+        listing(here, "internet-gateway", kind::internet_gateway::list(clients)).boxed(),
+        listing(here, "subnet", kind::subnet::list(clients)).boxed(),
+        listing(here, "route-table", kind::route_table::list(clients)).boxed(),
+        listing(here, "security-group", kind::security_group::list(clients)).boxed(),
+        listing(here, "network-interface", kind::network_interface::list(clients)).boxed(),
+        listing(here, "elastic-ip", kind::elastic_ip::list(clients)).boxed(),
+        listing(here, "launch-template", kind::launch_template::list(clients)).boxed(),
         machines(clients).boxed(),
-        listing(region, "file-system", kind::file_system::list(clients)).boxed(),
-        listing(region, "access-point", kind::access_point::list(clients)).boxed(),
+        listing(here, "file-system", kind::file_system::list(clients)).boxed(),
+        listing(here, "access-point", kind::access_point::list(clients)).boxed(),
         parameters(clients).boxed(),
-        listing(region, "namespace", kind::namespace::list(clients)).boxed(),
-        listing(region, "discovery-service", kind::discovery_service::list(clients)).boxed(),
-        listing(region, "scaling-group", kind::scaling_group::list(clients)).boxed(),
-        listing(region, "alarm", kind::alarm::list(clients)).boxed(),
+        listing(here, "namespace", kind::namespace::list(clients)).boxed(),
+        listing(here, "discovery-service", kind::discovery_service::list(clients)).boxed(),
+        listing(here, "scaling-group", kind::scaling_group::list(clients)).boxed(),
+        listing(here, "alarm", kind::alarm::list(clients)).boxed(),
     ];
     let (mut state, listings) =
         tokio::join!(surroundings::of_region(clients, scope), join_all(lists));
@@ -84,7 +86,7 @@ pub(crate) async fn observe_stored(
     let looks = scope
         .regions
         .iter()
-        .map(|region| async move { (region, stored(&aws.clients(region)).await) });
+        .map(|region| async move { (region, stored(&aws.looking(region)).await) });
     for (region, found) in join_all(looks).await {
         before.renew(region, STORED, (found.objects, found.gaps));
     }
@@ -93,7 +95,7 @@ pub(crate) async fn observe_stored(
 
 /// Agents, bundles, pointers and reports: one list of the bucket serves all.
 async fn stored(clients: &Clients) -> Listing {
-    match kind::object::described(clients).await {
+    match clients.calls.in_time(kind::object::described(clients)).await {
         Ok(stored) => joined([
             kind::object::listing(clients, &stored),
             kind::pointer::listing(clients, &stored),
@@ -105,7 +107,7 @@ async fn stored(clients: &Clients) -> Listing {
 
 /// Parameters and the keys that two of them are.
 async fn parameters(clients: &Clients) -> Listing {
-    match kind::parameter::described(clients).await {
+    match clients.calls.in_time(kind::parameter::described(clients)).await {
         Ok(described) => joined([
             kind::parameter::listing(clients, &described),
             kind::signing_key::listing(clients, &described),
@@ -134,6 +136,11 @@ fn unread(clients: &Clients, kinds: &[&str], error: &CloudError) -> Listing {
 /// Volumes and instances: one list of volumes serves both, so that it is a gap
 /// for both as well.
 async fn machines(clients: &Clients) -> Listing {
+    let found = clients.calls.in_time(async { Ok(described_machines(clients).await) }).await;
+    found.unwrap_or_else(|error| unread(clients, &["volume", "instance"], &error))
+}
+
+async fn described_machines(clients: &Clients) -> Listing {
     let (volumes, instances) =
         tokio::join!(kind::volume::described(clients), kind::instance::described(clients));
     let described = instances.as_deref().unwrap_or_default();
@@ -143,7 +150,7 @@ async fn machines(clients: &Clients) -> Listing {
         Err(error) => return unread(clients, &["volume", "instance"], &error),
     };
     let instances = async { kind::instance::listing(clients, instances?, &volumes).await };
-    let machines = listing(&clients.region, "instance", instances).await;
+    let machines = listing((clients, &clients.region), "instance", instances).await;
     let living = Listing { instances: living, ..Listing::default() };
     joined([kind::volume::listing(clients, &volumes), machines, living])
 }
@@ -152,17 +159,16 @@ async fn machines(clients: &Clients) -> Listing {
 async fn global_state(aws: &Aws, scope: &Scope) -> ObservedState {
     let mut state = ObservedState::default();
     let Some(region) = scope.regions.first() else { return state };
-    let clients = &aws.clients(region);
-    let (roles, profiles, zones) = tokio::join!(
-        listing(GLOBAL, "role", kind::role::list(clients)),
-        listing(GLOBAL, "instance-profile", kind::instance_profile::list(clients)),
-        kind::record::zones(clients),
+    let clients = &aws.looking(region);
+    let (roles, profiles, names) = tokio::join!(
+        listing((clients, GLOBAL), "role", kind::role::list(clients)),
+        listing((clients, GLOBAL), "instance-profile", kind::instance_profile::list(clients)),
+        clients.calls.in_time(public_names(clients, scope)),
     );
-    let records = match zones {
-        Ok(zones) => {
-            let records = listing(GLOBAL, "record", kind::record::list(clients, &zones, scope));
-            state.surroundings.hosted_zones = zones.clone();
-            records.await
+    let records = match names {
+        Ok((zones, records)) => {
+            state.surroundings.hosted_zones = zones;
+            records
         }
         Err(error) => Listing {
             gaps: ["hosted-zone", "record"].map(|kind| gap(GLOBAL, kind, &error)).into(),
@@ -176,20 +182,24 @@ async fn global_state(aws: &Aws, scope: &Scope) -> ObservedState {
     state
 }
 
-/// The region of what has none.
-const GLOBAL: &str = "global";
+/// The public zones and, where these are known, the records in them.
+async fn public_names(
+    clients: &Clients,
+    scope: &Scope,
+) -> Result<(kind::record::Zones, Listing), CloudError> {
+    let zones = kind::record::zones(clients).await?;
+    let records =
+        listing((clients, GLOBAL), "record", kind::record::list(clients, &zones, scope)).await;
+    Ok((zones, records))
+}
 
 async fn listing(
-    region: &str,
+    (clients, region): (&Clients, &str),
     kind: &str,
     list: impl Future<Output = Result<Listing, CloudError>>,
 ) -> Listing {
-    match list.await {
+    match clients.calls.in_time(list).await {
         Ok(listing) => listing,
         Err(error) => Listing { gaps: vec![gap(region, kind, &error)], ..Listing::default() },
     }
-}
-
-fn gap(region: &str, kind: &str, error: &CloudError) -> Gap {
-    Gap { region: region.into(), kind: kind.into(), scope: String::new(), cause: error.to_string() }
 }

@@ -6,9 +6,10 @@ use aws_sdk_ec2::types::{Filter, ImageState};
 use aws_sdk_ssm::types::ParameterStringFilter;
 use futures_util::future::join_all;
 use lyceum_core::cloud::{Class, CloudError, Scope};
-use lyceum_core::observed::{Gap, Image, ObservedState};
+use lyceum_core::observed::{Image, ObservedState};
 
 use crate::calls::Call;
+use crate::claim::gap;
 use crate::clients::Clients;
 use crate::error::incomplete;
 
@@ -31,9 +32,13 @@ pub(crate) async fn of_region(clients: &Clients, scope: &Scope) -> ObservedState
     let region = clients.region.clone();
     let wanted = scope.images.get(&region).cloned().unwrap_or_default();
     let names = scope.secrets.get(&region).cloned().unwrap_or_default();
-    let looks = join_all(wanted.iter().map(|wanted| newest(clients, wanted)));
-    let (zones, images, secrets) =
-        tokio::join!(zones(clients), looks, secrets_there(clients, &names));
+    let calls = &clients.calls;
+    let looks = join_all(wanted.iter().map(|wanted| calls.in_time(newest(clients, wanted))));
+    let (zones, images, secrets) = tokio::join!(
+        calls.in_time(zones(clients)),
+        looks,
+        calls.in_time(secrets_there(clients, &names))
+    );
     match zones {
         Ok(zones) => drop(state.surroundings.zones.insert(region.clone(), zones)),
         Err(error) => state.gaps.push(gap(&region, "zone", &error)),
@@ -137,8 +142,4 @@ async fn newest(clients: &Clients, wanted: &str) -> Result<Option<Image>, CloudE
             name: image.name.unwrap_or_default(),
             root_device: image.root_device_name.unwrap_or_default(),
         }))
-}
-
-fn gap(region: &str, kind: &str, error: &CloudError) -> Gap {
-    Gap { region: region.into(), kind: kind.into(), scope: String::new(), cause: error.to_string() }
 }

@@ -2,11 +2,14 @@
 //! the clusters stand in.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use aws_sdk_ec2::types::Tag;
+use lyceum_core::address::Address;
 use lyceum_core::cloud::{Cloud, Scope};
 use lyceum_core::kind::{InternetGateway, Vpc};
 use lyceum_core::observed::Gap;
+use tokio::time::timeout;
 
 use crate::world::{CLUSTER, REGION, World};
 
@@ -47,6 +50,35 @@ async fn what_has_lost_its_address_is_a_gap_for_its_kind_and_a_strangers_is_noth
     assert_eq!(state.objects, []);
     let [gap] = &state.gaps[..] else { panic!("{:?}", state.gaps) };
     assert_eq!((gap.kind.as_str(), gap.scope.as_str()), ("vpc", CLUSTER));
+}
+
+/// The look that a call without an answer does not hold up, kinds and clusters of
+/// its gaps, and the ids that were seen.
+async fn look_without(world: &World, about: &str) -> (Vec<(String, String)>, BTreeSet<String>) {
+    let (aws, _between) = world.without(about).await;
+    let (scope, most) = (scope(&[]), Duration::from_secs(30));
+    let state = timeout(most, aws.observe(&scope)).await.expect("the look ends");
+    let gaps = state.gaps.into_iter().map(|gap| (gap.kind, gap.scope)).collect();
+    (gaps, state.objects.into_iter().map(|object| object.id).collect())
+}
+
+#[tokio::test]
+async fn what_does_not_answer_is_a_gap_of_its_list_or_its_cluster_and_the_rest_is_seen() {
+    let world = World::new().await;
+    let mut other = world.resource("main", network());
+    other.address = Address::new("bio-7", "vpc", "main");
+    other.tags = world.aws.site().identity(&other.address);
+    let ours = world.id("main", network()).await;
+    let other = world.create(&other).await["id"].clone();
+    let pair = |kind: &str, scope: &str| (kind.to_string(), scope.to_string());
+
+    let (gaps, seen) = look_without(&world, "/route53/").await;
+    assert_eq!(gaps, [pair("hosted-zone", ""), pair("record", "")]);
+    assert_eq!(seen, BTreeSet::from([ours.clone(), other.clone()]));
+
+    let (gaps, seen) = look_without(&world, &format!("VpcId={ours}")).await;
+    assert_eq!(gaps, [pair("vpc", CLUSTER)]);
+    assert_eq!(seen, BTreeSet::from([other]));
 }
 
 #[tokio::test]

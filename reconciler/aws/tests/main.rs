@@ -4,6 +4,7 @@
 // tests only.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod between;
 mod ec2;
 mod emulator;
 mod look;

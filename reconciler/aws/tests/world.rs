@@ -1,6 +1,7 @@
 //! An emulator and a repository's view of it: what the tests of all kinds share.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -10,7 +11,9 @@ use lyceum_core::cloud::{Cloud, Outputs, Scope};
 use lyceum_core::desired::Resource;
 use lyceum_core::kind::Body;
 use lyceum_core::observed::{Object, ObservedState};
+use lyceum_core::site::GLOBAL;
 
+use crate::between::{Between, Fate};
 use crate::emulator::Emulator;
 
 /// The region of every test.
@@ -43,13 +46,25 @@ impl World {
         connect(self.emulator.url(), &"b".repeat(40)).await
     }
 
+    /// As our repository sees it where calls that contain `about` are never
+    /// answered, for as long as the proxy is there.
+    pub(crate) async fn without(&self, about: &str) -> (Aws, Between) {
+        let about = about.to_string();
+        let between = Between::new(self.emulator.url(), move |call| match call.contains(&about) {
+            true => Fate::Ignored,
+            false => Fate::Passed,
+        });
+        let options = Options { call_timeout: Duration::from_secs(2), ..options(&between.url()) };
+        (Aws::connect("lyceum", &"a".repeat(40), options).await.unwrap(), between)
+    }
+
     /// A resource of our cluster, with the tags that make it ours.
     pub(crate) fn resource(&self, name: &str, body: impl Into<Body>) -> Resource {
         let body = body.into();
         let address = Address::new(CLUSTER, body.facts().name, name);
         let tags = self.aws.site().identity(&address);
         let region = match address.kind() {
-            "role" | "instance-profile" | "record" => "global",
+            "role" | "instance-profile" | "record" => GLOBAL,
             _ => REGION,
         };
         Resource { address, region: region.into(), tags, body, along: Default::default() }
@@ -147,6 +162,10 @@ impl World {
 
 /// AWS at any rate, as a repository with this root commit sees it.
 async fn connect(url: &str, source: &str) -> Aws {
+    Aws::connect("lyceum", source, options(url)).await.unwrap()
+}
+
+fn options(url: &str) -> Options {
     let services = [
         "autoscaling",
         "cloudwatch",
@@ -162,12 +181,11 @@ async fn connect(url: &str, source: &str) -> Aws {
         "sts",
     ];
     let rates = services.map(|service| (service.to_string(), (10_000.0, 10_000)));
-    let options = Options {
+    Options {
         rates: Rates(BTreeMap::from(rates)),
         emulator: Some(url.into()),
         ..Options::default()
-    };
-    Aws::connect("lyceum", source, options).await.unwrap()
+    }
 }
 
 /// The SDK's own configuration, past everything this crate adds to it.

@@ -13,6 +13,7 @@ pub mod address;
 pub mod cloud;
 pub mod desired;
 pub mod kind;
+mod lost;
 pub mod manifest;
 pub mod node;
 pub mod observed;

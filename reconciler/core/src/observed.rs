@@ -7,10 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::address::{Address, Ref};
 use crate::kind::{Body, Facts};
-use crate::site::{TAG_CREATED, TAG_PROTECT, TAG_REGION};
-
-/// The region of what has none: IAM, Route 53.
-const GLOBAL: &str = "global";
+use crate::site::{GLOBAL, TAG_CREATED, TAG_PROTECT, TAG_REGION};
 
 /// One object in AWS that is ours.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -35,6 +35,11 @@ pub const SIGNING_KEY: &str = "node-key";
 /// The parameter with its private half. No node may read or write it.
 pub const SIGNING_KEY_PRIVATE: &str = "node-key-private";
 
+/// Tag of an instance with the operating system its manifest named.
+pub const TAG_OS: &str = "lyceum:os";
+/// The region of what has none: IAM, Route 53.
+pub const GLOBAL: &str = "global";
+
 /// The account and the repository that a desired state is for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Site {
@@ -73,6 +78,21 @@ impl Site {
     pub fn bucket(&self, region: &str) -> String {
         let owner: String = self.owner.chars().take(24).collect();
         format!("{owner}-{}-{region}", self.short())
+    }
+
+    /// The name of the queue of a region.
+    pub fn queue(&self) -> String {
+        format!("{}events", self.rule_prefix())
+    }
+
+    /// The name of an event rule of a region.
+    pub fn rule(&self, name: &str) -> String {
+        format!("{}{name}", self.rule_prefix())
+    }
+
+    /// What the names of all event rules of a region begin with.
+    pub fn rule_prefix(&self) -> String {
+        format!("{}-{}-", self.owner, self.short())
     }
 
     /// The name of an object that has one, from its cluster and role:

@@ -5,6 +5,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::driver::{Driver, Terms};
@@ -43,22 +44,25 @@ impl Cloud {
         python: &Path,
         (shelf, terms): (&Shelf, Terms),
     ) -> Result<Self, Error> {
-        let mut stages = Stages::begin();
+        let mut stages = Stages::begin(options.done);
         let ground = Arc::new(Ground::open(place, options)?);
         stages.done("network, resolver, metadata, registry");
-        let docker = ground.daemon().docker().clone();
-        let hub = shelf.hub.iter().map(|name| (Image::Hub, name));
-        for (image, name) in hub.chain(shelf.notebooks.iter().map(|name| (Image::Notebook, name))) {
-            let tag = image.ensure(&docker, place, options.report)?;
-            ground.registry().push(&tag, name)?;
-        }
-        stages.done("images in the registry");
-        let emulator = Emulator::start(python, &ground.folder().join("emulator"))?;
-        stages.done("the AWS emulator");
+        let (stocked, emulator) = thread::scope(|scope| {
+            let folder = ground.folder().join("emulator");
+            let emulator = scope.spawn(move || Emulator::start(python, &folder));
+            let stocked = shelf.stock(&ground, place, options);
+            (stocked, emulator.join())
+        });
+        stocked?;
+        let emulator = emulator.unwrap_or_else(|_| {
+            let what = "the thread that starts the AWS emulator".to_owned();
+            Err(Error::Unexpected { what, said: "it panicked".to_owned() })
+        })?;
+        stages.done("images in the registry, the AWS emulator");
         let forward = ground.forward(0, emulator.address())?;
         let endpoint = format!("http://{}", forward.address());
         let driver = Driver::start(ground.clone(), emulator.address(), &endpoint, terms)?;
-        Ok(Self { driver, forward, emulator, ground, stages: stages.done })
+        Ok(Self { driver, forward, emulator, ground, stages: stages.all })
     }
 
     /// What nodes stand on.
@@ -92,18 +96,34 @@ impl Cloud {
     }
 }
 
-struct Stages {
-    last: Instant,
-    done: Vec<(String, Duration)>,
+impl Shelf {
+    /// Builds what is not there yet, and puts all of it into the registry.
+    fn stock(&self, ground: &Ground, place: &Place, options: &Options<'_>) -> Result<(), Error> {
+        let docker = ground.daemon().docker();
+        let hub = self.hub.iter().map(|name| (Image::Hub, name));
+        for (image, name) in hub.chain(self.notebooks.iter().map(|name| (Image::Notebook, name))) {
+            let tag = image.ensure(docker, place, options.report)?;
+            ground.registry().push(&tag, name)?;
+        }
+        Ok(())
+    }
 }
 
-impl Stages {
-    fn begin() -> Self {
-        Self { last: Instant::now(), done: Vec::new() }
+struct Stages<'a> {
+    last: Instant,
+    all: Vec<(String, Duration)>,
+    report: &'a dyn Fn(&str, Duration),
+}
+
+impl<'a> Stages<'a> {
+    fn begin(report: &'a dyn Fn(&str, Duration)) -> Self {
+        Self { last: Instant::now(), all: Vec::new(), report }
     }
 
     fn done(&mut self, what: &str) {
-        self.done.push((what.to_owned(), self.last.elapsed()));
+        let took = self.last.elapsed();
+        (self.report)(what, took);
+        self.all.push((what.to_owned(), took));
         self.last = Instant::now();
     }
 }

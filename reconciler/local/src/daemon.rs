@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use crate::alive::{born, signal, stat};
 use crate::command::{self, wait_until};
 use crate::docker::Docker;
 use crate::error::Error;
@@ -184,12 +185,12 @@ impl Own {
             // docker-init hands it on; should dockerd not answer, the end of
             // unshare is the end of all.
             for child in children(process) {
-                signal("TERM", child);
+                signal("TERM", &child.to_string());
             }
             let gone =
                 wait_until("the end of dockerd", ENDS_WITHIN, || Ok(self.process().is_none()));
             if gone.is_err() {
-                signal("KILL", process);
+                signal("KILL", &process.to_string());
                 wait_until("the end of dockerd", ENDS_WITHIN, || Ok(self.process().is_none()))?;
             }
         }
@@ -335,15 +336,6 @@ fn output(program: &str, arguments: &[&str]) -> String {
         .unwrap_or_default()
 }
 
-fn signal(name: &str, process: u32) {
-    output("kill", &["-s", name, "--", &process.to_string()]);
-}
-
-/// When a process started, in ticks: with its id, this names it for good.
-fn born(process: u32) -> Option<String> {
-    stat(process)?.get(19).cloned()
-}
-
 fn children(of: u32) -> Vec<u32> {
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
     entries
@@ -351,15 +343,6 @@ fn children(of: u32) -> Vec<u32> {
         .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
         .filter(|process| stat(*process).is_some_and(|stat| stat.get(1) == Some(&of.to_string())))
         .collect()
-}
-
-/// The fields of `/proc/<pid>/stat` from the state on; none for a zombie, which
-/// has ended.
-fn stat(process: u32) -> Option<Vec<String>> {
-    let text = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-    let (_, fields) = text.rsplit_once(") ")?;
-    let fields: Vec<String> = fields.split(' ').map(str::to_owned).collect();
-    (fields.first()? != "Z").then_some(fields)
 }
 
 fn last_lines(path: &Path) -> String {
@@ -385,13 +368,5 @@ mod tests {
             vec!["-X", "DOCKER-USER"],
         ];
         assert_eq!(removals(rules), expected);
-    }
-
-    #[test]
-    fn a_process_is_known_by_its_id_and_its_birth() {
-        let own = std::process::id();
-        assert_eq!(born(own), born(own));
-        assert!(born(own).is_some());
-        assert!(born(u32::MAX).is_none());
     }
 }

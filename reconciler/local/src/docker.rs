@@ -14,6 +14,9 @@ use crate::error::Error;
 /// For what takes no time on a sane daemon.
 pub(crate) const SOON: Duration = Duration::from_secs(120);
 
+/// For the removal of what nodes wrote: gigabytes of small files.
+const REMOVED_WITHIN: Duration = Duration::from_secs(600);
+
 /// Marks everything a local cloud makes; its value is the cloud's name.
 pub const LABEL: &str = "org.lyceum.local";
 
@@ -124,7 +127,7 @@ impl Docker {
             if !found.is_empty() {
                 let mut command: Vec<&str> = remove.to_vec();
                 command.extend(found.iter().map(String::as_str));
-                self.succeed_within(&command, Duration::from_secs(120))?;
+                self.succeed_within(&command, REMOVED_WITHIN)?;
             }
         }
         Ok(())

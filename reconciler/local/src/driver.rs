@@ -68,6 +68,8 @@ struct Seen {
     names: BTreeMap<String, Ipv4Addr>,
     /// When instances without a node were first seen.
     pending: BTreeMap<String, Instant>,
+    /// The instances there are.
+    instances: Vec<Instance>,
     /// Instances that were told to stop.
     stopped: BTreeSet<String>,
     /// When nodes were first seen dead, and when they were last looked at.
@@ -85,8 +87,9 @@ struct Cloud {
     names: BTreeMap<String, Vec<String>>,
 }
 
+/// An instance as the emulator has it.
 #[derive(Clone, Debug, Deserialize)]
-struct Instance {
+pub struct Instance {
     id: String,
     state: String,
     #[serde(rename = "type")]
@@ -144,9 +147,41 @@ impl Driver {
         Ok(Self { work, thread: Some(thread) })
     }
 
+    /// The instances that are not gone, first of all those launched first.
+    pub fn instances(&self) -> Vec<Instance> {
+        self.work.seen().instances.clone()
+    }
+
     /// What does not succeed now, by instance or object; empty when all is well.
     pub fn failures(&self) -> BTreeMap<String, String> {
         self.work.seen().failed.clone()
+    }
+}
+
+impl Instance {
+    /// `i-…`.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// As EC2 has it: `pending`, `running`, …
+    pub fn state(&self) -> &str {
+        &self.state
+    }
+
+    /// Where it is: `us-east-1`.
+    pub fn region(&self) -> &str {
+        self.zone.trim_end_matches(|letter: char| letter.is_ascii_lowercase())
+    }
+
+    /// Its address in the cloud's network; none before it has one.
+    pub fn address(&self) -> Option<Ipv4Addr> {
+        self.private_ip.parse().ok()
+    }
+
+    /// One of its tags; empty without.
+    pub fn tag(&self, key: &str) -> &str {
+        self.tags.get(key).map_or("", String::as_str)
     }
 }
 
@@ -190,11 +225,25 @@ impl Work {
         }
         match self.ground.nodes() {
             Ok(nodes) => {
-                self.note("health", self.check(&cloud.instances, &nodes));
-                self.follow_instances(&cloud.instances, nodes);
+                let ours = self.ours(&cloud.instances);
+                self.note("health", self.check(&ours, &nodes));
+                self.follow_instances(&ours, nodes);
             }
             Err(error) => self.note("nodes", Err(error)),
         }
+    }
+
+    /// Those that are not gone and have an address in this network: others are of
+    /// clusters for which there is no ground here, and stay words.
+    fn ours(&self, instances: &[Instance]) -> Vec<Instance> {
+        let range = self.ground.subnet();
+        let is_ours = |one: &&Instance| {
+            let gone = matches!(one.state.as_str(), "shutting-down" | "terminated");
+            !gone && one.address().is_some_and(|address| range.contains(address))
+        };
+        let ours: Vec<Instance> = instances.iter().filter(is_ours).cloned().collect();
+        self.seen().instances.clone_from(&ours);
+        ours
     }
 
     /// Tells the emulator of the nodes that are dead and should not be.
@@ -290,11 +339,7 @@ impl Work {
             }
         }
         // What the emulator does not know, or knows as ended, is no instance.
-        let alive: BTreeSet<&str> = instances
-            .iter()
-            .filter(|one| !matches!(one.state.as_str(), "shutting-down" | "terminated"))
-            .map(|one| one.id.as_str())
-            .collect();
+        let alive: BTreeSet<&str> = instances.iter().map(|one| one.id.as_str()).collect();
         for (name, node) in there {
             if !alive.contains(name.as_str()) {
                 self.begin(&name, move |work| work.terminate(&node));

@@ -99,6 +99,45 @@ impl Emulator {
         ask(self.address, "POST", &format!("/lyceum/tags/{way}")).map(drop)
     }
 
+    /// Makes a public zone: the one thing a cluster with a domain needs and the
+    /// reconciler never makes.
+    pub fn make_zone(&self, name: &str) -> Result<(), Error> {
+        let plain = |one: u8| one.is_ascii_alphanumeric() || one == b'.' || one == b'-';
+        if !name.bytes().all(plain) {
+            let value = name.to_owned();
+            return Err(Error::Invalid { what: "the zone", value, why: "a name of a host" });
+        }
+        let body = format!(
+            "<CreateHostedZoneRequest xmlns=\"https://route53.amazonaws.com/doc/2013-04-01/\">\
+             <Name>{name}</Name><CallerReference>{name}</CallerReference></CreateHostedZoneRequest>"
+        );
+        let headers = "Authorization: AWS4-HMAC-SHA256 \
+                       Credential=lyceum/20260101/us-east-1/route53/aws4_request\r\n\
+                       Content-Type: text/xml\r\n";
+        send(self.address, "POST", "/2013-04-01/hostedzone", (headers, &body)).map(drop)
+    }
+
+    /// Takes an instance away, as EC2 does with one it needs elsewhere.
+    pub fn terminate(&self, region: &str, instance: &str) -> Result<(), Error> {
+        let plain = |text: &str| text.bytes().all(|one| one.is_ascii_alphanumeric() || one == b'-');
+        if !plain(region) || !plain(instance) {
+            let value = format!("{region} {instance}");
+            return Err(Error::Invalid { what: "the instance", value, why: "a region, i-…" });
+        }
+        let body = format!("Action=TerminateInstances&Version=2016-11-15&InstanceId.1={instance}");
+        let headers = format!(
+            "Authorization: AWS4-HMAC-SHA256 \
+             Credential=lyceum/20260101/{region}/ec2/aws4_request\r\n\
+             Content-Type: application/x-www-form-urlencoded\r\n"
+        );
+        send(self.address, "POST", "/", (&headers, &body)).map(drop)
+    }
+
+    /// Where its log is.
+    pub fn log_file(&self) -> PathBuf {
+        self.folder.join("log")
+    }
+
     /// The end of what it wrote, for a failed test.
     pub fn log(&self) -> String {
         let text = fs::read(self.folder.join("log")).unwrap_or_default();
@@ -140,13 +179,26 @@ fn announced(log: &str) -> Option<SocketAddr> {
 
 /// One request; the body of an answer that says yes.
 pub(crate) fn ask(address: SocketAddr, method: &str, path: &str) -> Result<Vec<u8>, Error> {
+    send(address, method, path, ("", ""))
+}
+
+/// The same with headers, each with the end of its line, and a body.
+fn send(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    (headers, body): (&str, &str),
+) -> Result<Vec<u8>, Error> {
     let what = format!("{method} {path}");
     let failed = |source| Error::Ask { what: what.clone(), source };
     let mut stream = TcpStream::connect_timeout(&address, ANSWER_WITHIN).map_err(failed)?;
     stream.set_read_timeout(Some(ANSWER_WITHIN)).map_err(failed)?;
     stream.set_write_timeout(Some(ANSWER_WITHIN)).map_err(failed)?;
     // HTTP/1.0: the answer ends where the connection does.
-    let request = format!("{what} HTTP/1.0\r\nHost: {address}\r\nContent-Length: 0\r\n\r\n");
+    let length = body.len();
+    let request = format!(
+        "{what} HTTP/1.0\r\nHost: {address}\r\n{headers}Content-Length: {length}\r\n\r\n{body}"
+    );
     stream.write_all(request.as_bytes()).map_err(failed)?;
     let mut answer = Vec::new();
     stream.take(LONGEST_ANSWER).read_to_end(&mut answer).map_err(failed)?;
@@ -154,7 +206,7 @@ pub(crate) fn ask(address: SocketAddr, method: &str, path: &str) -> Result<Vec<u
     let (head, body) = answer.split_at(end.map_or(answer.len(), |end| end + 4));
     let head = String::from_utf8_lossy(head);
     match head.split_whitespace().nth(1) {
-        Some("200") => Ok(body.to_vec()),
+        Some("200" | "201") => Ok(body.to_vec()),
         _ => {
             let said = format!(
                 "{} {}",

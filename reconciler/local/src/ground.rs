@@ -48,6 +48,8 @@ pub struct Options<'a> {
     pub registries: Vec<String>,
     /// Is told of every stage that takes long.
     pub report: &'a dyn Fn(&str),
+    /// Is told of every stage that is over, and how long it took.
+    pub done: &'a dyn Fn(&str, Duration),
 }
 
 impl Options<'_> {
@@ -59,6 +61,7 @@ impl Options<'_> {
             subnet: None,
             registries: registries.map(str::to_owned).to_vec(),
             report: &|_| {},
+            done: &|_, _| {},
         }
     }
 }
@@ -190,6 +193,12 @@ impl Ground {
         Forward::start(&self.serving, SocketAddr::from((self.host(), port)), target)
     }
 
+    /// Lets this machine reach `target`, which is a node's, at a port of its
+    /// loopback address; any free one for 0.
+    pub fn forward_here(&self, port: u16, target: SocketAddr) -> Result<Forward, Error> {
+        Forward::start(&self.serving, SocketAddr::from((Ipv4Addr::LOCALHOST, port)), target)
+    }
+
     /// From now on nodes, and what runs in their containers, find `name` there.
     pub fn set_name(&self, name: &str, address: IpAddr) -> Result<(), Error> {
         let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
@@ -239,6 +248,20 @@ impl Ground {
         let path = self.claim.folder().join(name);
         fs::write(&path, text).map_err(Error::file("write", &path))
     }
+}
+
+/// Removes whatever a cloud that nobody holds any more left behind: containers,
+/// volumes, networks, rules, mounts, files. Nothing, where there is nothing.
+pub fn remove(place: &Place, name: &str) -> Result<(), Error> {
+    check_name(name)?;
+    let there = place.clouds().join(name).exists();
+    let listed = |docker: &Docker| Ok::<_, Error>(known(docker, place)?.contains(name));
+    if !there && !Daemon::find(place).as_ref().map_or(Ok(false), listed)? {
+        return Ok(());
+    }
+    let mut claim = Claim::take(place, name)?;
+    claim.open = false;
+    claim.clear()
 }
 
 /// Removes what every crashed cloud left behind.
@@ -339,8 +362,8 @@ fn on_host(docker: &Docker, script: &str, image: Option<&str>) -> Result<(), Err
     docker.succeed(&run).map(drop)
 }
 
-/// Names of clouds of which anything is left: folders and labels.
-fn known(docker: &Docker, place: &Place) -> Result<BTreeSet<String>, Error> {
+/// Names of clouds of which anything is there: folders and labels.
+pub fn known(docker: &Docker, place: &Place) -> Result<BTreeSet<String>, Error> {
     let clouds = place.clouds();
     let entries = fs::read_dir(&clouds).map_err(Error::file("read", &clouds))?;
     let mut names: BTreeSet<String> = entries

@@ -9,6 +9,7 @@
 //! May not: name AWS's SDK, or know what a cluster is. Calls block; servers run on
 //! threads of their own.
 
+mod alive;
 mod cloud;
 mod command;
 mod daemon;
@@ -29,15 +30,16 @@ mod serving;
 mod storage;
 mod subnet;
 
+pub use alive::Alive;
 pub use cloud::{Cloud, Shelf};
 pub use command::{Output, wait_until};
 pub use daemon::Daemon;
 pub use docker::{Docker, LABEL};
-pub use driver::{Driver, Terms};
+pub use driver::{Driver, Instance, Terms};
 pub use emulator::Emulator;
 pub use error::Error;
 pub use forward::Forward;
-pub use ground::{Ground, Options, sweep};
+pub use ground::{Ground, Options, known, remove, sweep};
 pub use identity::{Credentials, Identity};
 pub use image::Image;
 pub use metadata::Metadata;

@@ -28,6 +28,8 @@ const COMMAND_WITHIN: Duration = Duration::from_secs(120);
 const STOPPED_WITHIN: Duration = Duration::from_secs(30);
 /// The largest file system that is filled up on request.
 const FILLED_AT_MOST: u32 = 512;
+/// What such a disk has beyond what is to be on it, in MiB.
+const ROOM: u32 = 8;
 
 /// Where a node finds its environment: systemd units read it with
 /// `EnvironmentFile=-/etc/lyceum/environment`, scripts source it if it is there.
@@ -335,6 +337,38 @@ impl Node {
                while iptables -w -t mangle -D $rule eth0 -j DROP 2>/dev/null; do :; done; done",
         )
         .map(drop)
+    }
+
+    /// What it sends goes over a line of so many kilobits a second; over one that
+    /// is as fast as it was for none. Ends with a power cut, too.
+    pub fn slow_network(&self, kilobits: Option<u32>) -> Result<(), Error> {
+        match kilobits {
+            None => self.shell("tc qdisc del dev eth0 root 2>/dev/null || true"),
+            Some(rate) => self.shell(&format!(
+                "tc qdisc replace dev eth0 root tbf rate {rate}kbit burst 16kb latency 400ms"
+            )),
+        }
+        .map(drop)
+    }
+
+    /// Fills the disk that a folder is on, whatever is in it. See
+    /// [`Self::fill_disk`].
+    pub fn fill(&self, folder: &str) -> Result<(), Error> {
+        let used = self.succeed(&["du", "-sm", "--", folder])?;
+        let used = used.split_whitespace().next().and_then(|number| number.parse::<u32>().ok());
+        self.fill_disk(folder, used.unwrap_or(FILLED_AT_MOST).saturating_add(ROOM))
+    }
+
+    /// Ends what [`Self::cut_network`], [`Self::slow_network`] and
+    /// [`Self::fill_disk`] began.
+    pub fn heal(&self) -> Result<(), Error> {
+        self.slow_network(None)?;
+        self.heal_network()?;
+        let filled = "awk '$1 == \"small\" && $3 == \"tmpfs\" { print $2 }' /proc/mounts";
+        for folder in self.shell(filled)?.lines() {
+            self.empty_disk(folder)?;
+        }
+        Ok(())
     }
 
     /// Puts a folder on a full disk of its own: what is in it stays readable, and

@@ -11,6 +11,8 @@ use crate::error::Error;
 
 /// Ranges tried where none is asked for: 10.86.0.0/24 and those that follow.
 const TRIED: u8 = 64;
+/// Where the search for a range of a VPC's size begins: above those.
+const FIRST_FREE: u8 = 88;
 
 /// A range of addresses.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -25,9 +27,31 @@ impl Subnet {
         Ipv4Addr::from(self.first + u32::from(number))
     }
 
-    fn overlaps(self, other: Self) -> bool {
+    /// Whether an address is one of its own.
+    pub fn contains(self, address: Ipv4Addr) -> bool {
+        u32::from(address) & mask(self.prefix) == self.first
+    }
+
+    /// Whether the two have an address in common.
+    pub fn overlaps(self, other: Self) -> bool {
         let mask = mask(self.prefix.min(other.prefix));
         self.first & mask == other.first & mask
+    }
+}
+
+impl Subnet {
+    /// A range as large as a VPC's, 10.88.0.0/16 or one that follows, that nobody
+    /// uses here and that none of `taken` overlaps.
+    pub fn free(taken: &[Self]) -> Option<Self> {
+        let used = routes();
+        (FIRST_FREE..FIRST_FREE + TRIED)
+            .map(|second| Self { first: u32::from(Ipv4Addr::new(10, second, 0, 0)), prefix: 16 })
+            .find(|one| !used.iter().chain(taken).any(|other| one.overlaps(*other)))
+    }
+
+    /// A range that this machine has a route to and that overlaps it.
+    pub fn in_use(self) -> Option<Self> {
+        routes().into_iter().find(|other| self.overlaps(*other))
     }
 }
 
@@ -136,6 +160,14 @@ mod tests {
         assert!(used.overlaps("10.86.0.0/16".parse().unwrap()));
         assert!(!used.overlaps("10.86.1.0/24".parse().unwrap()));
         assert!(route("eth0\t00000000\t0100000A\t0003\t0\t0\t0\t00000000\t0\t0\t0").is_none());
+    }
+
+    #[test]
+    fn a_free_range_is_apart_from_those_that_are_taken() {
+        let first = Subnet::free(&[]).unwrap();
+        let second = Subnet::free(&[first]).unwrap();
+        assert!(!first.overlaps(second) && first.in_use().is_none());
+        assert!(first.contains(first.address(4)) && !second.contains(first.address(4)));
     }
 
     #[test]

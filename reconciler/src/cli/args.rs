@@ -61,6 +61,9 @@ pub(super) enum Command {
     /// Write the secrets that manifests refer to
     #[command(subcommand)]
     Secret(SecretCommand),
+    /// Run a cluster on this machine, without an account
+    #[command(subcommand)]
+    Local(LocalCommand),
 }
 
 /// A repository on this machine.
@@ -206,6 +209,9 @@ pub(super) struct ServeArgs {
     /// [default: lyceum in the user's cache folder]
     #[arg(long, value_name = "DIR")]
     pub(super) cache: Option<PathBuf>,
+    /// End when standard input does, as a child that must not outlive its parent
+    #[arg(long, hide = true)]
+    pub(super) until_input_ends: bool,
 }
 
 /// Arguments of `status`.
@@ -241,4 +247,158 @@ pub(super) struct SecretSetArgs {
     pub(super) region: Option<String>,
     #[command(flatten)]
     pub(super) repo: RepoArgs,
+}
+
+/// What to do with clouds on this machine.
+#[derive(Debug, Subcommand)]
+pub(super) enum LocalCommand {
+    /// Bring a cluster up: everything AWS would be, and a machine for each of its nodes
+    Up(LocalUpArgs),
+    /// Show the clouds of this machine
+    Status(LocalStatusArgs),
+    /// Show a node's journal, or a log
+    Logs(LocalLogsArgs),
+    /// Open a shell on a node, or run a command there
+    Shell(LocalShellArgs),
+    /// Do something to a node
+    Node(LocalNodeArgs),
+    /// End a cloud; nothing of it is left
+    Down(LocalDownArgs),
+    /// What holds a cloud while it is up; `up` starts it
+    #[command(hide = true)]
+    Keep(LocalKeepArgs),
+}
+
+/// Which cloud of this machine.
+#[derive(Args, Debug)]
+pub(super) struct CloudArgs {
+    /// The cloud's name; several stand side by side
+    #[arg(long, value_name = "NAME", default_value = "lab")]
+    pub(super) name: String,
+}
+
+/// Arguments of `local up`.
+#[derive(Args, Debug)]
+pub(super) struct LocalUpArgs {
+    /// The repository's folder [default: one that is made, with a small cluster to change]
+    #[arg(long, value_name = "DIR")]
+    pub(super) repo: Option<PathBuf>,
+    /// The cluster that gets machines [default: the only one there is]
+    #[arg(long, value_name = "NAME")]
+    pub(super) cluster: Option<String>,
+    #[command(flatten)]
+    pub(super) cloud: CloudArgs,
+    /// The port of this machine at which the hub answers; a free one if it is taken
+    #[arg(long, default_value_t = 8443)]
+    pub(super) port: u16,
+    #[command(flatten)]
+    pub(super) agent: AgentArgs,
+}
+
+/// Arguments of `local status`.
+#[derive(Args, Debug)]
+pub(super) struct LocalStatusArgs {
+    /// Only this cloud
+    #[arg(long, value_name = "NAME")]
+    pub(super) name: Option<String>,
+    /// How to show it
+    #[arg(long, default_value = "text")]
+    pub(super) format: Format,
+}
+
+/// Arguments of `local logs`.
+#[derive(Args, Debug)]
+pub(super) struct LocalLogsArgs {
+    /// A node (`hub`, `workers-1`, an instance's id), or `service`, `emulator`, `keeper`
+    pub(super) of: String,
+    /// Go on showing what is written
+    #[arg(short, long)]
+    pub(super) follow: bool,
+    /// Lines to begin with
+    #[arg(short = 'n', long, default_value_t = 200)]
+    pub(super) lines: u32,
+    #[command(flatten)]
+    pub(super) cloud: CloudArgs,
+}
+
+/// Arguments of `local shell`.
+#[derive(Args, Debug)]
+pub(super) struct LocalShellArgs {
+    /// The node: `hub`, `workers-1`, or an instance's id
+    pub(super) node: String,
+    /// A command to run instead of a shell, after `--`
+    #[arg(last = true)]
+    pub(super) command: Vec<String>,
+    #[command(flatten)]
+    pub(super) cloud: CloudArgs,
+}
+
+/// Arguments of `local node`.
+#[derive(Args, Debug)]
+pub(super) struct LocalNodeArgs {
+    /// The node: `hub`, `workers-1`, or an instance's id
+    pub(super) node: String,
+    /// What to do to it
+    pub(super) deed: Deed,
+    /// With `fill`: the folder whose disk is full
+    #[arg(long, value_name = "DIR", default_value = "/var/lib/lyceum")]
+    pub(super) folder: String,
+    /// With `slow`: kilobits it can send in a second
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(8..=1_000_000))]
+    pub(super) kilobits: u32,
+    /// With `notice`: how long until it is taken away
+    #[arg(long, value_name = "TIME", default_value = "2m", value_parser = duration)]
+    pub(super) within: Duration,
+    #[command(flatten)]
+    pub(super) cloud: CloudArgs,
+}
+
+/// What can be done to a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Deed {
+    /// Shut it down in order
+    Stop,
+    /// Cut its power: every program ends at once
+    Kill,
+    /// Switch it on again after `stop` or `kill`
+    Start,
+    /// Cut it off from the network; nobody is told
+    Cut,
+    /// Leave it a slow line to the network
+    Slow,
+    /// Fill up a disk of it
+    Fill,
+    /// End what `cut`, `slow` and `fill` began
+    Heal,
+    /// Announce a spot interruption, then take it away
+    Notice,
+}
+
+/// Arguments of `local down`.
+#[derive(Args, Debug)]
+pub(super) struct LocalDownArgs {
+    #[command(flatten)]
+    pub(super) cloud: CloudArgs,
+    /// Every cloud of this machine
+    #[arg(long, conflicts_with = "name")]
+    pub(super) all: bool,
+}
+
+/// Arguments of `local keep`.
+#[derive(Args, Debug)]
+pub(super) struct LocalKeepArgs {
+    #[command(flatten)]
+    pub(super) cloud: CloudArgs,
+    /// The repository's folder
+    #[arg(long)]
+    pub(super) repo: PathBuf,
+    /// The cluster that gets machines
+    #[arg(long)]
+    pub(super) cluster: String,
+    /// The node agent's file
+    #[arg(long)]
+    pub(super) agent: PathBuf,
+    /// The port of this machine at which the hub answers
+    #[arg(long)]
+    pub(super) port: u16,
 }

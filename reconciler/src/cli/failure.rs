@@ -30,7 +30,7 @@ pub(super) fn report(error: &Failed) {
     eprint!("{}", shown(error));
 }
 
-fn shown(error: &Failed) -> String {
+pub(super) fn shown(error: &Failed) -> String {
     let mut text = format!("error: {error}\n");
     for cause in error.chain().skip(1) {
         text.push_str(&format!("  because: {cause}\n"));
@@ -54,6 +54,9 @@ fn hint(cause: &(dyn Error + 'static)) -> Option<String> {
     }
     if let Some(error) = cause.downcast_ref::<Refused>() {
         return Some(error.hint.clone());
+    }
+    if let Some(error) = cause.downcast_ref::<lyceum_local::Error>() {
+        return error.hint();
     }
     cause.downcast_ref::<CloudError>().map(|error| error.class.hint().into())
 }

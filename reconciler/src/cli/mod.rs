@@ -10,6 +10,7 @@ mod ask;
 mod destroy;
 mod duration;
 mod failure;
+mod local;
 mod output;
 mod plan;
 mod progress;
@@ -71,6 +72,7 @@ fn usage(error: &clap::Error) -> ExitCode {
 fn run(command: Command) -> Result<Exit, Failed> {
     let command = match command {
         Command::Validate(args) => return validate::run(&args),
+        Command::Local(command) => return local::run(command),
         command => command,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -81,6 +83,7 @@ fn run(command: Command) -> Result<Exit, Failed> {
     let exit = runtime.block_on(async {
         match command {
             Command::Validate(args) => validate::run(&args),
+            Command::Local(command) => local::run(command),
             Command::Plan(args) => plan::run(args).await,
             Command::Apply(args) => apply::run(args).await,
             Command::Destroy(args) => destroy::run(args).await,

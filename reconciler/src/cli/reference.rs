@@ -28,12 +28,14 @@ pub fn reference() -> String {
 }
 
 fn commands(command: &Command) -> impl Iterator<Item = &Command> {
-    command.get_subcommands().filter(|inner| inner.get_name() != "help")
+    let shown = |inner: &&Command| inner.get_name() != "help" && !inner.is_hide_set();
+    command.get_subcommands().filter(shown)
 }
 
 /// What a command takes itself.
 fn options(command: &Command) -> impl Iterator<Item = &Arg> {
-    let shown = |arg: &&Arg| !matches!(arg.get_id().as_str(), "help" | "version");
+    let shown =
+        |arg: &&Arg| !matches!(arg.get_id().as_str(), "help" | "version") && !arg.is_hide_set();
     command.get_arguments().filter(shown)
 }
 

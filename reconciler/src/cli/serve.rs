@@ -9,6 +9,9 @@ use crate::controller::{self, Serve};
 use crate::source::{remote, worktree};
 
 pub(super) async fn run(args: ServeArgs) -> Result<Exit, Failed> {
+    if args.until_input_ends {
+        end_with_input();
+    }
     let remote = remote::is_remote(&args.repo);
     let repository = match remote {
         true => args.repo,
@@ -27,6 +30,15 @@ pub(super) async fn run(args: ServeArgs) -> Result<Exit, Failed> {
     let (branch, interval) = (args.branch, args.interval);
     controller::serve(Serve { repository, branch, interval, agent, cache }).await?;
     Ok(Exit::Well)
+}
+
+/// Whoever holds the other end of standard input may be killed; its end is then
+/// as good as a SIGTERM.
+fn end_with_input() {
+    std::thread::spawn(|| {
+        std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink()).ok();
+        rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::TERM)
+    });
 }
 
 /// The user's cache folder, as the XDG rules have it.

@@ -109,7 +109,13 @@ impl Commits {
                 () = self.clock.tick() => {}
                 () = sender.closed() => return,
             }
-            let Ok((this, next)) = self.look().await else { return };
+            let (this, next) = match self.look().await {
+                Ok(looked) => looked,
+                Err(error) => {
+                    tracing::error!(%error, "reading a commit broke off; the service ends");
+                    return;
+                }
+            };
             self = this;
             match next {
                 Ok(Some(commit)) => {
@@ -143,7 +149,7 @@ impl Commits {
         if let Follow::Remote(mirror) = &self.follow {
             mirror.fetch()?;
         }
-        let revision = self.git()?.resolve(&self.branch)?;
+        let revision = self.git()?.tip(&self.branch)?;
         if self.seen.as_ref() == Some(&revision) {
             return Ok(None);
         }

@@ -11,14 +11,13 @@ use std::time::{Duration, Instant};
 use lyceum_core::cloud::{Cloud, Scope};
 use lyceum_core::desired::scope;
 use lyceum_core::observed::{Gap, ObservedState};
+use lyceum_core::site::GLOBAL;
 use tokio::time::timeout;
 
 use super::Commit;
 
 /// How long a look may take; what has not answered by then is a gap.
 const DEADLINE: Duration = Duration::from_secs(60);
-/// The region of what has none.
-pub(super) const GLOBAL: &str = "global";
 
 /// The last look at each region. Who asks while one is under way waits for the
 /// next and shares it with all who wait.
@@ -101,7 +100,8 @@ impl Region {
             Ok(found) => found,
             Err(_) => unseen(&wanted),
         };
-        self.keep(Look { begun, stored: begun, scope: wanted, found: Arc::new(found) })
+        let look = Look { begun, stored: begun, scope: wanted, found: Arc::new(found) };
+        self.keep(look, &[])
     }
 
     /// A look at the bucket alone; at everything where nobody has looked before.
@@ -121,11 +121,14 @@ impl Region {
         let stored = Instant::now();
         let look = cloud.observe_stored(&wanted, (*last.found).clone());
         let found = timeout(DEADLINE, look).await.unwrap_or_else(|_| unseen(&wanted));
-        self.keep(Look { stored, found: Arc::new(found), ..last })
+        let known = last.found.clone();
+        self.keep(Look { stored, found: Arc::new(found), ..last }, &known.gaps)
     }
 
-    fn keep(&self, look: Look) -> Arc<ObservedState> {
-        for Gap { region, kind, scope, cause } in &look.found.gaps {
+    /// Remembers a look and says what it could not see, but for what is known.
+    fn keep(&self, look: Look, known: &[Gap]) -> Arc<ObservedState> {
+        let new = look.found.gaps.iter().filter(|gap| !known.contains(gap));
+        for Gap { region, kind, scope, cause } in new {
             tracing::warn!(region, kind, cluster = scope, "cannot see: {cause}");
         }
         let found = look.found.clone();

@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use lyceum_core::cloud::Cloud;
 use lyceum_core::desired::{Agent, scope as scope_of};
 use lyceum_core::observed::Object;
-use lyceum_core::site::Site;
+use lyceum_core::site::{GLOBAL, Site};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, timeout};
@@ -30,7 +30,7 @@ use crate::applied::History;
 use crate::reports::Heard;
 
 pub use commit::{Commit, Commits, Follow};
-use look::{GLOBAL, Looks};
+use look::Looks;
 pub use serve::{Serve, ServeError, aws_options, serve};
 
 /// How long the end waits for calls in flight.

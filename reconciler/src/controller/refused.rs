@@ -23,6 +23,9 @@ use lyceum_core::site::digest;
 /// The longest time between two tries of what was refused.
 const LONGEST: Duration = Duration::from_secs(3600);
 
+/// As a failure names it.
+const STOP: &str = "ec2:StopInstances ";
+
 /// The changes of one scope that are not tried for now.
 #[derive(Debug, Default)]
 pub(crate) struct Refused {
@@ -49,7 +52,11 @@ impl Refused {
     ) -> BTreeMap<Address, Failure> {
         let held = changes.iter().filter_map(|change| {
             let held = self.by_address.get(&change.address)?;
-            let early = held.until.is_none_or(|until| now < until);
+            // What stopped the machine and failed later stops it no more.
+            let early = match held.until {
+                Some(until) => now < until,
+                None => change.disrupts(),
+            };
             let same = held.what == what(change, consents);
             (early && same).then(|| (change.address.clone(), held.told()))
         });
@@ -70,6 +77,7 @@ impl Refused {
             let what = what(change, consents);
             let times = before.filter(|held| held.what == what).map_or(0, |held| held.times);
             let until = match (change.disrupts(), failure.class.passes()) {
+                (true, _) if is_unsent_stop(failure) => continue,
                 (true, _) => None,
                 (false, false) => Some(now + pause(interval, times)),
                 (false, true) => continue,
@@ -97,6 +105,11 @@ impl Held {
         };
         Failure { error, hint, class: Class::Invalid }
     }
+}
+
+/// The very call that stops a machine was not carried out.
+fn is_unsent_stop(failure: &Failure) -> bool {
+    failure.class == Class::Throttled && failure.error.starts_with(STOP)
 }
 
 /// What is tried: the object, how it would be, and who consented.
@@ -213,5 +226,20 @@ mod tests {
         assert!(held[&hub()].hint.contains("consent to it anew"), "{held:?}");
         assert!(!held[&hub()].class.passes());
         assert!(refused.held(&changes, &[consent("once more")], now).is_empty());
+        // What is left of it stops nothing.
+        assert!(refused.held(&[change("metadata_tokens")], &old, now).is_empty());
+    }
+
+    #[test]
+    fn a_stop_that_was_never_sent_is_tried_again() {
+        let (mut refused, now) = (Refused::default(), Instant::now());
+        let (changes, old) = ([change("instance_type")], [consent("before the exam")]);
+        let throttled = |operation: &str| Report {
+            outcomes: [(hub(), CloudError::new(Class::Throttled, operation, "slow").into())].into(),
+        };
+        refused.learn((&changes, &throttled("ec2:StopInstances")), &old, (MINUTE, now));
+        assert!(refused.held(&changes, &old, now).is_empty());
+        refused.learn((&changes, &throttled("ec2:ModifyInstanceAttribute")), &old, (MINUTE, now));
+        assert_eq!(refused.held(&changes, &old, now).len(), 1);
     }
 }

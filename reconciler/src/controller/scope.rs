@@ -8,6 +8,7 @@ use lyceum_core::cloud::{Class, Cloud, CloudError};
 use lyceum_core::desired::{Inputs, desired};
 use lyceum_core::kind::{Kind, Pointer};
 use lyceum_core::manifest::Manifests;
+use lyceum_core::node::rollout::{Phase, RolloutState, Trouble};
 use lyceum_core::observed::ObservedState;
 use lyceum_core::plan::{Change, Plan, PlanContext, Policy, ScopePlan, StepAction, plan};
 use lyceum_core::report::{Next, Outcome, Report};
@@ -37,6 +38,7 @@ pub(crate) async fn run<C: Cloud + 'static>(
     let mut tries: u32 = 0;
     let mut refused = Refused::default();
     let mut progress = shared.progress.subscribe();
+    let mut said = Vec::new();
     while !*end.borrow() {
         let commit = commits.borrow_and_update().clone();
         let declared = commit.scopes().find(|(name, _)| *name == scope);
@@ -51,6 +53,10 @@ pub(crate) async fn run<C: Cloud + 'static>(
         };
         if pass.nothing_left {
             return;
+        }
+        if pass.rollouts != said {
+            pass.rollouts.iter().for_each(say_rollout);
+            said.clone_from(&pass.rollouts);
         }
         // What this pass did is no news to itself.
         progress.borrow_and_update();
@@ -119,6 +125,8 @@ struct Pass {
     rolling: bool,
     /// All that was done was telling nodes what to be next: nothing else is new.
     told_alone: bool,
+    /// How roll-outs stand.
+    rollouts: Vec<RolloutState>,
 }
 
 /// Look, plan, execute, record.
@@ -134,7 +142,9 @@ async fn pass<C: Cloud>(
     let plan = planned(shared, scope, (commit, &manifests), &observed);
     let plan = if task.nodes_alone { told_alone(&plan) } else { plan };
     let there = observed.objects.iter().any(|object| object.address.scope() == scope);
-    say(scope, &plan);
+    if !task.nodes_alone {
+        say(scope, &plan);
+    }
     let report = done(shared, (&plan, &observed), (commit, refused), stop.clone()).await;
     if report.outcomes.is_empty() && !*stop.borrow() {
         let full = in_full(&plan, scope, &commit.revision).filter(|_| !task.nodes_alone);
@@ -164,6 +174,7 @@ async fn pass<C: Cloud>(
         nothing_left: !task.declared && !there,
         rolling: rolling && !refused,
         told_alone: rolling && told_alone && !task.nodes_alone,
+        rollouts: plan.scopes.get(scope).map(|plan| plan.rollouts.clone()).unwrap_or_default(),
     }
 }
 
@@ -335,6 +346,29 @@ fn say(scope: &str, plan: &Plan) {
     }
     if !plan.changes.is_empty() {
         tracing::info!(cluster = scope, changes = plan.changes.len(), "changing");
+    }
+}
+
+fn say_rollout(rollout: &RolloutState) {
+    let RolloutState { cluster, group, done, of, .. } = rollout;
+    match rollout.phase {
+        Phase::Settled => {}
+        Phase::Stopped => {
+            for Trouble { node, what, cause, hint } in &rollout.stopped {
+                tracing::warn!(
+                    cluster,
+                    group,
+                    node,
+                    step = what,
+                    hint,
+                    "the roll-out is stopped: {cause}"
+                );
+            }
+        }
+        phase => {
+            let phase = phase.word();
+            tracing::info!(cluster, group, phase, done, of, wave = rollout.wave.len(), "roll-out");
+        }
     }
 }
 

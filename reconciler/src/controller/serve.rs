@@ -1,7 +1,7 @@
 //! The service: a repository followed, an account connected to, signals heeded.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,15 +53,12 @@ pub async fn serve(serve: Serve) -> Result<(), ServeError> {
     let (follow, path) = follow(&serve);
     let (branch, interval) = (serve.branch.clone(), serve.interval);
     let mut end = ended()?;
-    let commits = tokio::task::spawn_blocking(move || Commits::of(follow, &branch, interval));
-    let commits = commits.await.map_err(std::io::Error::other)??;
-    let (commits, first) = tokio::select! {
-        first = commits.first() => first?,
+    // Whatever does not answer: an end while beginning is an end.
+    let begun = tokio::select! {
+        begun = begin(&serve, (follow, branch), &path) => begun?,
         _ = end.wait_for(|end| *end) => return Ok(()),
     };
-    let source = Git::open(&path)?.root_commit(&first.revision)?;
-    let spec = &first.manifests.repository;
-    let aws = Aws::connect(&spec.owner, &source, aws_options(spec, serve.agent.as_ref())).await?;
+    let (commits, first, aws) = begun;
     tracing::info!(
         revision = first.revision,
         clusters = first.manifests.clusters.len(),
@@ -71,12 +68,32 @@ pub async fn serve(serve: Serve) -> Result<(), ServeError> {
     );
     let (sender, receiver) = watch::channel(Arc::new(first));
     tokio::spawn(commits.run(sender));
+    let asked = end.clone();
     watch_owner(receiver.clone());
     let options = Options::new(path, interval, serve.agent.map(|(_, agent)| agent));
     let site = aws.site().clone();
     converge(Arc::new(aws), site, options, receiver, end).await;
+    if !*asked.borrow() {
+        return Err(ServeError::System(std::io::Error::other("nobody reads the commits any more")));
+    }
     tracing::info!("stopped");
     Ok(())
+}
+
+/// The first commit, those that come after it, and whose account it is about.
+async fn begin(
+    serve: &Serve,
+    (follow, branch): (Follow, String),
+    path: &Path,
+) -> Result<(Commits, Commit, Aws), ServeError> {
+    let interval = serve.interval;
+    let commits = tokio::task::spawn_blocking(move || Commits::of(follow, &branch, interval));
+    let commits = commits.await.map_err(std::io::Error::other)??;
+    let (commits, first) = commits.first().await?;
+    let source = Git::open(path)?.root_commit(&first.revision)?;
+    let spec = &first.manifests.repository;
+    let aws = Aws::connect(&spec.owner, &source, aws_options(spec, serve.agent.as_ref())).await?;
+    Ok((commits, first, aws))
 }
 
 /// What `lyceum.yaml` and the agent say about the connection to AWS.

@@ -6,6 +6,7 @@ use lyceum_core::address::Address;
 use lyceum_core::kind::Body;
 use lyceum_core::observed::ObservedState;
 use lyceum_core::plan::{Change, Reason, ScopePlan, kept};
+use lyceum_core::site::GLOBAL;
 
 use super::{DeclaredManifests, Look, known_scopes};
 use crate::applied::recorded;
@@ -57,7 +58,7 @@ fn region(name: &str, look: &Look) -> String {
         return policy.region.clone();
     }
     let mut objects = look.observed.objects.iter();
-    let found = objects.find(|it| it.address.scope() == name && it.region != "global");
+    let found = objects.find(|it| it.address.scope() == name && it.region != GLOBAL);
     found.map(|object| object.region.clone()).unwrap_or_default()
 }
 

@@ -27,6 +27,14 @@ pub enum SourceError {
         /// git's words.
         source: git2::Error,
     },
+    /// There is no branch of this name.
+    #[error("there is no branch `{branch}`")]
+    Branch {
+        /// As it was asked for.
+        branch: String,
+        /// git's words.
+        source: git2::Error,
+    },
     /// The history ends before its beginning.
     #[error("the history of {} was cut off at {commit} (a shallow clone)", path.display())]
     Shallow {
@@ -122,6 +130,7 @@ impl SourceError {
             Self::NoCommit { .. } => {
                 "everything made is tagged with the first commit: commit the manifests once"
             }
+            Self::Branch { .. } => "a branch as it is called in the repository that is followed",
             Self::Revision { .. } => "a branch, a tag or a commit's id; perhaps `git fetch` first",
             Self::Shallow { .. } => {
                 "everything made is tagged with the first commit: `git fetch --unshallow` \

@@ -45,6 +45,24 @@ impl Git {
         self.commit(revision).map(|commit| commit.id().to_string())
     }
 
+    /// The full id of a branch's newest commit. Nothing else of that name will do:
+    /// who may push a tag may not push to the branch. `HEAD` is the branch checked
+    /// out.
+    pub fn tip(&self, branch: &str) -> Result<String, SourceError> {
+        if branch == "HEAD" {
+            return self.resolve(branch);
+        }
+        let name = branch.strip_prefix("refs/heads/").unwrap_or(branch);
+        let found = self.repository.find_branch(name, git2::BranchType::Local);
+        match found.and_then(|branch| branch.into_reference().peel_to_commit()) {
+            Ok(commit) => Ok(commit.id().to_string()),
+            Err(_) if !self.repository.is_bare() && self.is_unborn() => {
+                Err(SourceError::NoCommit { path: self.path.clone() })
+            }
+            Err(source) => Err(SourceError::Branch { branch: branch.into(), source }),
+        }
+    }
+
     /// HEAD's commit; none before the first.
     pub fn head(&self) -> Result<Option<String>, SourceError> {
         match self.repository.head() {

@@ -14,7 +14,7 @@ use lyceum_core::kind::{Body, NodeReport, Pointer, Said};
 use lyceum_core::node::pointer;
 use lyceum_core::node::report::NodeReport as Report;
 use lyceum_core::observed::{Image, Life, LiveInstance, Object, ObservedState, Surroundings};
-use lyceum_core::site::{Site, TAG_CREATED, TAG_OWNER, TAG_SOURCE};
+use lyceum_core::site::{GLOBAL, Site, TAG_CREATED, TAG_OWNER, TAG_SOURCE};
 use serde_json::Value;
 
 /// Kinds whose id is their name or key.
@@ -228,8 +228,8 @@ impl Cloud for FakeCloud {
         let mut state = self.lock();
         state.looks.whole += 1;
         // Where no region is named, all are looked at.
-        let (all, global) = (scope.regions.is_empty(), "global");
-        let looked_at = |region: &str| all || region == global || scope.regions.contains(region);
+        let all = scope.regions.is_empty();
+        let looked_at = |region: &str| all || region == GLOBAL || scope.regions.contains(region);
         let seen = |object: &&Object| self.ours(object) && looked_at(&object.region);
         let objects = state.objects.values().filter(seen).map(as_listed).collect();
         let instances = state.instances.values().cloned().collect();

@@ -87,10 +87,6 @@ def point(path, change):
     return Case(POINT, path, did, remake_point(change), action="replace")
 
 
-def creation(**changes):
-    return lambda root: root["CreationInfo"].update(changes)
-
-
 def s3(operation, **arguments):
     return lambda account: getattr(account.s3, operation)(Bucket=account.bucket(), **arguments)
 
@@ -100,13 +96,15 @@ def encryption(algorithm):
     return s3("put_bucket_encryption", ServerSideEncryptionConfiguration={"Rules": [rule]})
 
 
-def expiry(days):
+def expiry(days, markers=True):
     rule = {
         "ID": "somebodys",
         "Status": "Enabled",
         "Filter": {"Prefix": ""},
         "NoncurrentVersionExpiration": {"NoncurrentDays": days},
     }
+    if markers:
+        rule["Expiration"] = {"ExpiredObjectDeleteMarker": True}
     return s3("put_bucket_lifecycle_configuration", LifecycleConfiguration={"Rules": [rule]})
 
 
@@ -191,9 +189,6 @@ CASES = [
         along=(POINT, "geo-101/access-point/homes"),
     ),
     point("path", lambda root: root.update(Path="/elsewhere")),
-    point("uid", creation(OwnerUid=0)),
-    point("gid", creation(OwnerGid=0)),
-    point("mode", creation(Permissions="0700")),
     efs_tag(POINT),
     gone(POINT, "deleted", lambda account: account.efs.delete_access_point(AccessPointId=account.id(POINT))),
     Case(
@@ -212,6 +207,7 @@ CASES = [
     Case(BUCKET, "policy", "opened to all", s3("put_bucket_policy", Policy=anybody())),
     Case(BUCKET, "noncurrent_days", "shortened", expiry(1)),
     Case(BUCKET, "noncurrent_days", "removed", s3("delete_bucket_lifecycle")),
+    Case(BUCKET, "markers_expire", "kept", expiry(30, markers=False)),
     Case(BUCKET, "tags", "renamed", bucket_tags(lambda pairs: pairs.update(Name="somebody's"))),
     Case(BUCKET, "tags", "its protection removed", bucket_tags(lambda pairs: pairs.pop("lyceum:protect"))),
     gone(

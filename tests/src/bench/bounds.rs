@@ -9,6 +9,11 @@ const MIB: u64 = 1 << 20;
 /// Clusters that the offline bound is about.
 const OFFLINE: usize = 1_000;
 
+/// Calls that a plan without changes may make.
+pub fn calls_of_a_plan(clusters: usize) -> usize {
+    45 + 8 * clusters
+}
+
 /// One promise and what became of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Verdict {
@@ -16,19 +21,24 @@ pub struct Verdict {
     found: f64,
     most: f64,
     unit: &'static str,
+    is_judged: bool,
 }
 
 impl Verdict {
-    /// It was not more than promised.
+    /// It was not more than promised, or is only said.
     pub fn is_kept(&self) -> bool {
-        self.found <= self.most
+        !self.is_judged || self.found <= self.most
     }
 }
 
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { what, found, most, unit } = self;
-        let word = if self.is_kept() { "kept  " } else { "MISSED" };
+        let Self { what, found, most, unit, .. } = self;
+        let word = match (self.is_judged, self.is_kept()) {
+            (false, _) => "beside",
+            (true, true) => "kept  ",
+            (true, false) => "MISSED",
+        };
         let places = if found.fract() == 0.0 && most.fract() == 0.0 { 0 } else { 2 };
         write!(f, "{word}  {what}: {found:.places$} of at most {most:.places$} {unit}")
     }
@@ -47,7 +57,7 @@ impl Bounds {
     /// Of a plan without changes: calls by a formula, a fifth of Terraform's
     /// time for one cluster and a twentieth for 30, 64 MiB for 30.
     pub fn plan(&mut self, clusters: usize, cost: Cost, requests: usize) {
-        let most = 45 + 8 * clusters;
+        let most = calls_of_a_plan(clusters);
         let what = format!("plan, {clusters} clusters, 45 + 8·N");
         self.add(what, requests as f64, most as f64, "calls");
         match clusters {
@@ -60,6 +70,16 @@ impl Bounds {
         }
     }
 
+    /// Of the same plan on the emulator as it is, which is said and not judged.
+    pub fn beside(&mut self, clusters: usize, cost: Cost) {
+        let kept = self.0.len();
+        self.time(Deed::Plan, clusters, cost, 20.0);
+        for verdict in &mut self.0[kept..] {
+            verdict.what += ", emulator as it is";
+            verdict.is_judged = false;
+        }
+    }
+
     /// Of checking a thousand manifests without AWS: 1 s of CPU, 100 MiB.
     pub fn validate(&mut self, clusters: usize, cost: Cost) {
         if clusters == OFFLINE {
@@ -67,6 +87,13 @@ impl Bounds {
             self.add(what.clone(), cost.cpu.as_secs_f64(), 1.0, "s of CPU");
             self.add(what, mebibytes(cost), 100.0, "MiB");
         }
+    }
+
+    /// Of looking through a converged worker: 150 ms of CPU, 30 MiB.
+    pub fn node(&mut self, (cpu, mebibytes): (f64, f64)) {
+        let what = "a converged worker looked through";
+        self.add(what.into(), cpu, 0.15, "s of CPU, all programs");
+        self.add(what.into(), mebibytes, 30.0, "MiB");
     }
 
     /// All that was judged.
@@ -84,7 +111,7 @@ impl Bounds {
     }
 
     fn add(&mut self, what: String, found: f64, most: f64, unit: &'static str) {
-        self.0.push(Verdict { what, found, most, unit });
+        self.0.push(Verdict { what, found, most, unit, is_judged: true });
     }
 }
 
@@ -113,7 +140,15 @@ mod tests {
 
     #[test]
     fn whole_numbers_are_shown_as_such() {
-        let verdict = Verdict { what: "plan".into(), found: 54.0, most: 53.0, unit: "calls" };
+        let mut verdict = Verdict {
+            what: "plan".into(),
+            found: 54.0,
+            most: 53.0,
+            unit: "calls",
+            is_judged: true,
+        };
         assert_eq!(verdict.to_string(), "MISSED  plan: 54 of at most 53 calls");
+        verdict.is_judged = false;
+        assert!(verdict.is_kept() && verdict.to_string().starts_with("beside"));
     }
 }

@@ -49,6 +49,11 @@ impl Table {
         Self { deed, title, rows: Vec::new() }
     }
 
+    /// It has no rows.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
     /// Adds a row.
     pub fn add(&mut self, row: Row) {
         self.rows.push(row);

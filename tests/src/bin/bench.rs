@@ -1,16 +1,19 @@
 //! `make bench`: time, requests and memory for 1, 10, 30 and 100 clusters in
 //! one region, beside Terraform's recorded figures and beside what was
-//! promised; and the offline speed of validation.
+//! promised; the offline speed of validation; and what a converged worker costs,
+//! beside Ansible on the same node.
 //!
-//! `--n 1,10` chooses the numbers of clusters. Exits 1 where a promise is not
-//! kept. Needs nothing but the emulator: Terraform is not run.
+//! `--n 1,10` chooses the numbers of clusters, `--only clouds|nodes` a half. Exits 1
+//! where a promise is not kept. Terraform is not run; Ansible is fetched and run.
 
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use system_tests::bench::terraform::Deed;
-use system_tests::bench::{Bounds, Cost, Measured, Row, Table, cpu_of, measured, name, repository};
+use system_tests::bench::{
+    Bounds, Cost, Measured, Nodes, Row, Table, cpu_of, measured, name, repository,
+};
 use system_tests::proxy::{Fault, Lent, Rule};
 use system_tests::scenario::{Lyceum, Repo, World};
 
@@ -18,13 +21,26 @@ const NUMBERS: &[usize] = &[1, 10, 30, 100];
 const OFFLINE: usize = 1_000;
 /// As when Terraform was measured.
 const DELAY: Duration = Duration::from_millis(10);
+/// From here on the emulator's search for tags is most of a plan's time.
+const MANY: usize = 30;
 /// For one command.
 const PATIENCE: Duration = Duration::from_secs(900);
 /// Nothing listens there.
 const NOWHERE: &str = "http://127.0.0.1:9";
 
 fn main() -> Result<ExitCode> {
-    let numbers = numbers(std::env::args().skip(1))?;
+    let asked = Asked::of(std::env::args().skip(1))?;
+    let mut bench = Bench::new();
+    if asked.clouds {
+        bench.clouds(&asked.numbers)?;
+    }
+    if asked.nodes {
+        bench.nodes()?;
+    }
+    Ok(bench.told())
+}
+
+fn say_terms() {
     println!(
         "Lyceum on the emulator, {} ms added to every request.\n\
          Call rates: 2000 a second and service, raised in lyceum.yaml.\n\
@@ -36,12 +52,6 @@ fn main() -> Result<ExitCode> {
          by the object's id (tests/emulator.py). That one is judged for 30 clusters.\n",
         DELAY.as_millis()
     );
-    let mut bench = Bench::new();
-    for clusters in numbers {
-        bench.run(clusters).with_context(|| format!("with {clusters} clusters"))?;
-    }
-    bench.validate()?;
-    Ok(bench.told())
 }
 
 /// The tables as they fill.
@@ -52,6 +62,7 @@ struct Bench {
     /// On the emulator without the defect.
     plan_by_id: Table,
     destroy: Table,
+    nodes: Option<Nodes>,
     bounds: Bounds,
 }
 
@@ -62,8 +73,24 @@ impl Bench {
             plan: Table::new(Deed::Plan, "plan, nothing to change, emulator as it is"),
             plan_by_id: Table::new(Deed::Plan, "plan, nothing to change, tags found by id"),
             destroy: Table::new(Deed::Destroy, "destroy"),
+            nodes: None,
             bounds: Bounds::default(),
         }
+    }
+
+    fn clouds(&mut self, numbers: &[usize]) -> Result<()> {
+        say_terms();
+        for clusters in numbers {
+            self.run(*clusters).with_context(|| format!("with {clusters} clusters"))?;
+        }
+        self.validate()
+    }
+
+    fn nodes(&mut self) -> Result<()> {
+        let nodes = Nodes::measured().context("on a node")?;
+        self.bounds.node(nodes.agent());
+        self.nodes = Some(nodes);
+        Ok(())
     }
 
     /// Applies from nothing, plans again, destroys.
@@ -74,11 +101,17 @@ impl Bench {
         self.bounds.apply(clusters, applied.cost);
 
         let plan = &["plan", "--detailed-exitcode", "--stats"];
-        self.plan.add(subject.row(plan)?);
+        let as_it_is = subject.row(plan)?;
+        self.plan.add(as_it_is);
         subject.world.find_tags_by_id(true)?;
-        let planned = subject.row(plan)?;
-        self.plan_by_id.add(planned);
-        self.bounds.plan(clusters, planned.cost, planned.calls);
+        let by_id = subject.row(plan)?;
+        self.plan_by_id.add(by_id);
+        // Where the defect outweighs the program, both are said.
+        let judged = if clusters >= MANY { by_id } else { as_it_is };
+        self.bounds.plan(clusters, judged.cost, judged.calls);
+        if clusters == MANY {
+            self.bounds.beside(clusters, as_it_is.cost);
+        }
         subject.world.find_tags_by_id(false)?;
 
         self.destroy.add(subject.destroy()?);
@@ -97,7 +130,14 @@ impl Bench {
 
     fn told(&self) -> ExitCode {
         let Self { apply, plan, plan_by_id, destroy, .. } = self;
-        println!("{apply}\n{plan}\n{plan_by_id}\n{destroy}");
+        for table in
+            [apply, plan, plan_by_id, destroy].into_iter().filter(|table| !table.is_empty())
+        {
+            println!("{table}");
+        }
+        if let Some(nodes) = &self.nodes {
+            println!("{nodes}");
+        }
         self.bounds.verdicts().iter().for_each(|verdict| println!("{verdict}"));
         let kept = self.bounds.verdicts().iter().all(|verdict| verdict.is_kept());
         if kept { ExitCode::SUCCESS } else { ExitCode::FAILURE }
@@ -151,13 +191,28 @@ fn progress(line: &str, cost: Cost, clusters: usize, calls: usize) {
     eprintln!("{line:<16} {clusters:>5} clusters {wall:>8.2} s {calls:>6} calls");
 }
 
-fn numbers(mut arguments: impl Iterator<Item = String>) -> Result<Vec<usize>> {
-    match arguments.next().as_deref() {
-        None => Ok(NUMBERS.to_vec()),
-        Some("--n") => {
-            let list = arguments.next().context("--n needs numbers: --n 1,10")?;
-            list.split(',').map(|number| Ok(number.trim().parse()?)).collect()
+/// What is to be measured.
+struct Asked {
+    numbers: Vec<usize>,
+    clouds: bool,
+    nodes: bool,
+}
+
+impl Asked {
+    fn of(mut arguments: impl Iterator<Item = String>) -> Result<Self> {
+        let mut asked = Self { numbers: NUMBERS.to_vec(), clouds: true, nodes: true };
+        while let Some(argument) = arguments.next() {
+            let value = arguments.next().with_context(|| format!("{argument} needs a value"))?;
+            match (argument.as_str(), value.as_str()) {
+                ("--n", list) => {
+                    let numbers = list.split(',').map(|number| Ok(number.trim().parse()?));
+                    asked.numbers = numbers.collect::<Result<_>>()?;
+                }
+                ("--only", "clouds") => asked.nodes = false,
+                ("--only", "nodes") => asked.clouds = false,
+                _ => bail!("{argument} {value} is unknown; there are --n and --only clouds|nodes"),
+            }
         }
-        Some(other) => bail!("{other} is unknown; there is --n"),
+        Ok(asked)
     }
 }

@@ -1,16 +1,14 @@
-//! `make demo`: see [`system_tests::demo`]. `--keep` leaves it running until it
-//! is interrupted. Exits 1 where a stage does not come about, 130 when it was
-//! interrupted before its end.
+//! `make demo`: see [`system_tests::demo`]. `--keep` leaves what it shows running,
+//! `--aws` shows the AWS half alone, on all example clusters. Exits 1 where a stage
+//! does not come about, 130 when it was interrupted before its end.
 
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
-use system_tests::demo::{Interrupt, Interrupted, run};
+use system_tests::demo::{Interrupt, Interrupted, run, tour};
 
 fn main() -> ExitCode {
-    let ended =
-        options(std::env::args().skip(1)).and_then(|keep| run(keep, Interrupt::of_signals()?));
-    match ended {
+    match demo() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.is::<Interrupted>() => ExitCode::from(130),
         Err(error) => {
@@ -20,13 +18,15 @@ fn main() -> ExitCode {
     }
 }
 
-fn options(arguments: impl Iterator<Item = String>) -> Result<bool> {
-    let mut keep = false;
-    for argument in arguments {
+fn demo() -> Result<()> {
+    let (mut keep, mut aws) = (false, false);
+    for argument in std::env::args().skip(1) {
         match argument.as_str() {
             "--keep" => keep = true,
-            other => bail!("{other} is unknown; there is --keep"),
+            "--aws" => aws = true,
+            other => bail!("{other} is unknown; there are --keep and --aws"),
         }
     }
-    Ok(keep)
+    let interrupt = Interrupt::of_signals()?;
+    if aws { run(keep, interrupt) } else { tour(keep, interrupt) }
 }

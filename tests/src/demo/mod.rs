@@ -1,4 +1,5 @@
-//! `make demo`: the program at work on the example clusters, stage by stage.
+//! What `make demo` shows: a cluster on this machine ([`tour`]), or, with
+//! `ARGS=--aws`, the AWS half alone at work on all example clusters.
 //!
 //! Owns: the order of the stages, what is shown, and that nothing is left
 //! behind. May not: look into the program. What it tells comes from the
@@ -11,6 +12,7 @@ mod outsider;
 mod screen;
 mod service;
 mod stages;
+mod tour;
 mod wait;
 
 use std::time::{Duration, Instant};
@@ -25,6 +27,7 @@ pub use interrupt::{Interrupt, Interrupted};
 use outsider::Outsider;
 use screen::Screen;
 use service::Service;
+pub use tour::tour;
 
 const INTERVAL: &str = "5s";
 

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod cookbooks;
+mod cost;
 mod deploy;
 mod drift;
 mod dying;

@@ -165,6 +165,9 @@ fn addresses(consents: &[(String, String)]) -> Vec<&str> {
 
 /// Everything that names a cluster, as text.
 fn of_cluster(inventory: &Inventory, cluster: &str) -> Vec<String> {
+    // What a region shares names clusters as well: the bucket lists their objects,
+    // each of which has a line of its own.
+    let of_it = |line: &&str| line.contains(cluster) && !line.contains("\"address\":\"@");
     let lines = format!("{inventory:?}");
-    lines.lines().filter(|line| line.contains(cluster)).map(String::from).collect()
+    lines.lines().filter(of_it).map(String::from).collect()
 }

@@ -88,7 +88,12 @@ pub(crate) async fn delete(
     clients
         .calls
         .send(Call::repeatable("s3", "DeleteBucket"), || {
-            clients.s3.delete_bucket().bucket(&object.id).send()
+            clients
+                .s3
+                .delete_bucket()
+                .bucket(&object.id)
+                .expected_bucket_owner(&clients.site.account)
+                .send()
         })
         .await
         .map(drop)
@@ -106,13 +111,18 @@ async fn read_tags(
     let answer = clients
         .calls
         .send(Call::read("s3", "GetBucketTagging"), || {
-            clients.s3.get_bucket_tagging().bucket(name).send()
+            clients
+                .s3
+                .get_bucket_tagging()
+                .bucket(name)
+                .expected_bucket_owner(&clients.site.account)
+                .send()
         })
         .await;
     match answer {
-        Ok(answer) => Ok(Some(
-            answer.tag_set.into_iter().map(|tag: Tag| (tag.key, tag.value)).collect(),
-        )),
+        Ok(answer) => {
+            Ok(Some(answer.tag_set.into_iter().map(|tag: Tag| (tag.key, tag.value)).collect()))
+        }
         Err(error) if error.code == "NoSuchTagSet" => Ok(Some(BTreeMap::new())),
         Err(error) if error.class == Class::NotFound => Ok(None),
         Err(error) => Err(error),
@@ -122,7 +132,14 @@ async fn read_tags(
 async fn visible(clients: &Clients, name: &str) -> Result<Option<()>, CloudError> {
     let answer = clients
         .calls
-        .send(Call::read("s3", "HeadBucket"), || clients.s3.head_bucket().bucket(name).send())
+        .send(Call::read("s3", "HeadBucket"), || {
+            clients
+                .s3
+                .head_bucket()
+                .bucket(name)
+                .expected_bucket_owner(&clients.site.account)
+                .send()
+        })
         .await;
     Ok(found(answer)?.map(drop))
 }
@@ -137,9 +154,14 @@ async fn write_tags(
     clients
         .calls
         .send(Call::repeatable("s3", "PutBucketTagging"), || {
-            clients.s3.put_bucket_tagging().bucket(name).tagging(tagging.clone()).send()
+            clients
+                .s3
+                .put_bucket_tagging()
+                .bucket(name)
+                .expected_bucket_owner(&clients.site.account)
+                .tagging(tagging.clone())
+                .send()
         })
         .await
         .map(drop)
 }
-

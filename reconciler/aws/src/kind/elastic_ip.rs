@@ -10,6 +10,7 @@ use lyceum_core::observed::Object;
 use crate::calls::{Call, VISIBLE, until};
 use crate::claim::{Found, Listing};
 use crate::clients::Clients;
+use crate::error::found;
 use crate::{ec2, tags};
 
 /// Every address of our owner. All of the account's are read, there are few
@@ -91,7 +92,7 @@ async fn described(clients: &Clients, id: &str) -> Result<Option<Address>, Cloud
             clients.ec2.describe_addresses().allocation_ids(id).send()
         })
         .await;
-    Ok(ec2::there(answer)?.and_then(|answer| answer.addresses?.pop()))
+    Ok(found(answer)?.and_then(|answer| answer.addresses?.pop()))
 }
 
 async fn point(
@@ -128,5 +129,5 @@ async fn release(clients: &Clients, id: &str) -> Result<(), CloudError> {
             clients.ec2.disassociate_address().association_id(&association).send()
         })
         .await;
-    ec2::there(answer).map(drop)
+    found(answer).map(drop)
 }

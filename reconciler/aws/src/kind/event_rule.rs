@@ -20,7 +20,7 @@ use crate::tags;
 
 /// The region's rules; a call more for the targets of each.
 pub(crate) async fn list(clients: &Clients) -> Result<Listing, CloudError> {
-    let prefix = format!("{}-{}-", clients.site.owner, clients.site.short());
+    let prefix = clients.site.rule_prefix();
     let listed = clients
         .calls
         .pages(

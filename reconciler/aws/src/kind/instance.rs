@@ -77,11 +77,12 @@ pub(crate) async fn update(
     (before, seen): (&Object, &Instance),
     (after, want): (&Resource, &Instance),
 ) -> Result<Outputs, CloudError> {
+    // First what stops the machine: whatever fails after it leads to no second stop.
+    machine::set_type(clients, &before.id, seen, want).await?;
     ec2::write_tags(clients, before, after).await?;
     machine::set_metadata(clients, &before.id, seen, want).await?;
     machine::set_profile(clients, &before.id, seen, want).await?;
     storage::set_root(clients, &before.id, seen, want).await?;
-    machine::set_type(clients, &before.id, seen, want).await?;
     machine::set_running(clients, &before.id, want.running).await?;
     storage::set_volumes(clients, &before.id, seen, want).await?;
     Ok(Outputs::new())

@@ -2,6 +2,7 @@
 //! and name.
 
 use std::future::Future;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_sdk_iam::types::Tag;
@@ -10,7 +11,7 @@ use lyceum_core::cloud::{Class, CloudError, Outputs};
 use lyceum_core::desired::Resource;
 use lyceum_core::kind::InstanceProfile;
 use lyceum_core::observed::Object;
-use lyceum_core::site::Site;
+use lyceum_core::site::{GLOBAL, Site};
 
 use crate::calls::{Call, VISIBLE, made_or_found, until};
 use crate::claim::{Found, Listing};
@@ -18,8 +19,6 @@ use crate::clients::Clients;
 use crate::error::found;
 use crate::tags;
 
-/// The region of what has none.
-const REGION: &str = "global";
 /// Profiles of one page.
 const PAGE: i32 = 1000;
 /// How long a new profile may stay unknown to EC2 and Auto Scaling.
@@ -47,7 +46,7 @@ pub(crate) async fn list(clients: &Clients) -> Result<Listing, CloudError> {
     for profile in listed {
         if let Some(address) = address(&clients.site, &profile.path, &profile.instance_profile_name)
         {
-            listing.push(address, REGION, read(profile));
+            listing.push(address, GLOBAL, read(profile));
         }
     }
     Ok(listing)
@@ -188,11 +187,36 @@ where
     F: Fn() -> A,
     A: Future<Output = Result<T, CloudError>>,
 {
-    until(operation, KNOWN, async || match attempt().await {
-        Err(error) if unknown(&error) => Ok(None),
+    known_within(KNOWN, operation, attempt).await
+}
+
+/// Whose wait was in vain is told what the last answer was.
+async fn known_within<T, F, A>(
+    limit: Duration,
+    operation: &str,
+    attempt: F,
+) -> Result<T, CloudError>
+where
+    F: Fn() -> A,
+    A: Future<Output = Result<T, CloudError>>,
+{
+    let last = Mutex::new(None);
+    let found = until(operation, limit, async || match attempt().await {
+        Err(error) if unknown(&error) => {
+            *last.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+            Ok(None)
+        }
         other => other.map(Some),
     })
-    .await
+    .await;
+    let last = last.into_inner().unwrap_or_else(PoisonError::into_inner);
+    found.map_err(|error| match last.filter(|_| error.class == Class::NotYet) {
+        Some(last) => {
+            let message = format!("{} ({})", last.message, error.message);
+            CloudError { class: error.class, message, ..last }
+        }
+        None => error,
+    })
 }
 
 /// EC2 and Auto Scaling have different codes for it, and the same words.
@@ -217,6 +241,10 @@ mod tests {
         assert_eq!(known("x", attempt).await.unwrap(), 2);
         let error = known("x", async || fails("zone")).await.unwrap_err();
         assert_eq!(error.class, Class::Invalid);
+        let never = async || Err::<(), _>(CloudError::new(Class::Invalid, "x", unknown));
+        let error = known_within(Duration::ZERO, "x", never).await.unwrap_err();
+        assert_eq!(error.class, Class::NotYet);
+        assert_eq!(error.to_string(), format!("x: {unknown} (not there after 0 s)"));
     }
 
     #[test]

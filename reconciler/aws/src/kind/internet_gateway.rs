@@ -9,6 +9,7 @@ use lyceum_core::observed::Object;
 use crate::calls::{Call, VISIBLE, until};
 use crate::claim::{Found, Listing};
 use crate::clients::Clients;
+use crate::error::found;
 use crate::{ec2, tags};
 
 /// Every gateway of our owner, with its attachment.
@@ -91,7 +92,7 @@ async fn visible(clients: &Clients, id: &str) -> Result<Option<()>, CloudError> 
             clients.ec2.describe_internet_gateways().internet_gateway_ids(id).send()
         })
         .await;
-    Ok(ec2::there(answer)?.filter(|answer| !answer.internet_gateways().is_empty()).map(drop))
+    Ok(found(answer)?.filter(|answer| !answer.internet_gateways().is_empty()).map(drop))
 }
 
 /// From the VPC it is attached to, to the one it should be attached to.

@@ -16,6 +16,7 @@ use lyceum_core::site::digest;
 use crate::calls::{Call, VISIBLE, until};
 use crate::claim::{Found, Listing};
 use crate::clients::Clients;
+use crate::error::found;
 use crate::{ec2, tags, tokens};
 
 /// Templates and versions of a page, the most that EC2 gives.
@@ -207,7 +208,7 @@ async fn version(
             request.launch_template_id(id).versions(number).send()
         })
         .await;
-    Ok(ec2::there(answer)?.and_then(|answer| answer.launch_template_versions?.pop()))
+    Ok(found(answer)?.and_then(|answer| answer.launch_template_versions?.pop()))
 }
 
 /// The number of a new version. Its token holds the version it follows, so that

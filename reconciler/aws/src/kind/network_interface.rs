@@ -10,6 +10,7 @@ use lyceum_core::observed::Object;
 use crate::calls::{Call, VISIBLE, until};
 use crate::claim::{Found, Listing};
 use crate::clients::Clients;
+use crate::error::found;
 use crate::{ec2, tags};
 
 /// Every interface of our owner.
@@ -131,5 +132,5 @@ async fn visible(clients: &Clients, id: &str) -> Result<Option<()>, CloudError> 
             clients.ec2.describe_network_interfaces().network_interface_ids(id).send()
         })
         .await;
-    Ok(ec2::there(answer)?.filter(|answer| !answer.network_interfaces().is_empty()).map(drop))
+    Ok(found(answer)?.filter(|answer| !answer.network_interfaces().is_empty()).map(drop))
 }

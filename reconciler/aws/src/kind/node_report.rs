@@ -24,8 +24,7 @@ pub(crate) fn listing(clients: &Clients, stored: &[Stored]) -> Listing {
     let mut listing = Listing::default();
     for Stored { bucket, key, size, etag, modified } in stored {
         let Some(address) = address(key) else { continue };
-        let body =
-            NodeReport { bucket: bucket.clone(), key: key.clone(), size: *size, said: None };
+        let body = NodeReport { bucket: bucket.clone(), key: key.clone(), size: *size, said: None };
         let outputs = Outputs::from([
             ("etag".into(), etag.clone()),
             ("modified".into(), modified.to_string()),
@@ -49,7 +48,13 @@ pub(crate) async fn read(
     let answer = clients
         .calls
         .send(Call::read("s3", "GetObject"), || {
-            clients.s3.get_object().bucket(&seen.bucket).key(&seen.key).send()
+            clients
+                .s3
+                .get_object()
+                .bucket(&seen.bucket)
+                .expected_bucket_owner(&clients.site.account)
+                .key(&seen.key)
+                .send()
         })
         .await;
     let Some(answer) = found(answer)? else { return Ok(None) };
@@ -91,7 +96,13 @@ pub(crate) async fn delete(
     clients
         .calls
         .send(Call::repeatable("s3", "DeleteObject"), || {
-            clients.s3.delete_object().bucket(&seen.bucket).key(&seen.key).send()
+            clients
+                .s3
+                .delete_object()
+                .bucket(&seen.bucket)
+                .expected_bucket_owner(&clients.site.account)
+                .key(&seen.key)
+                .send()
         })
         .await
         .map(drop)

@@ -47,7 +47,12 @@ pub(crate) async fn described(clients: &Clients) -> Result<Vec<Stored>, CloudErr
         .pages(
             Call::read("s3", "ListObjectsV2"),
             |token| {
-                let request = clients.s3.list_objects_v2().bucket(&bucket).prefix("clusters/");
+                let request = clients
+                    .s3
+                    .list_objects_v2()
+                    .bucket(&bucket)
+                    .expected_bucket_owner(&clients.site.account)
+                    .prefix("clusters/");
                 request.set_continuation_token(token).send()
             },
             |page| (page.contents.unwrap_or_default(), page.next_continuation_token),
@@ -148,7 +153,13 @@ pub(crate) async fn delete(
     clients
         .calls
         .send(Call::repeatable("s3", "DeleteObject"), || {
-            clients.s3.delete_object().bucket(&seen.bucket).key(&seen.key).send()
+            clients
+                .s3
+                .delete_object()
+                .bucket(&seen.bucket)
+                .expected_bucket_owner(&clients.site.account)
+                .key(&seen.key)
+                .send()
         })
         .await
         .map(drop)
@@ -174,7 +185,12 @@ async fn put(
         .calls
         .send(Call::repeatable("s3", "PutObject"), || async {
             let body = content.stream().await.map_err(SdkError::construction_failure)?;
-            let request = clients.s3.put_object().bucket(&want.bucket).key(&want.key);
+            let request = clients
+                .s3
+                .put_object()
+                .bucket(&want.bucket)
+                .expected_bucket_owner(&clients.site.account)
+                .key(&want.key);
             let request = request.set_if_none_match(not_there.map(str::to_string));
             request.checksum_sha256(&checksum).body(body).send().await
         })

@@ -95,7 +95,13 @@ pub(crate) async fn delete(
     clients
         .calls
         .send(Call::repeatable("s3", "DeleteObject"), || {
-            clients.s3.delete_object().bucket(&seen.bucket).key(&seen.key).send()
+            clients
+                .s3
+                .delete_object()
+                .bucket(&seen.bucket)
+                .expected_bucket_owner(&clients.site.account)
+                .key(&seen.key)
+                .send()
         })
         .await
         .map(drop)
@@ -211,7 +217,12 @@ async fn put(
     let answer = clients
         .calls
         .send(PUT, || {
-            let request = clients.s3.put_object().bucket(&want.bucket).key(&want.key);
+            let request = clients
+                .s3
+                .put_object()
+                .bucket(&want.bucket)
+                .expected_bucket_owner(&clients.site.account)
+                .key(&want.key);
             let request = match seen {
                 Some(etag) => request.if_match(format!("\"{etag}\"")),
                 None => request.if_none_match("*"),
@@ -236,7 +247,13 @@ async fn present(
     let answer = clients
         .calls
         .send(Call::read("s3", "GetObject"), || {
-            clients.s3.get_object().bucket(bucket).key(key).send()
+            clients
+                .s3
+                .get_object()
+                .bucket(bucket)
+                .expected_bucket_owner(&clients.site.account)
+                .key(key)
+                .send()
         })
         .await;
     let Some(answer) = found(answer)? else { return Ok(None) };

@@ -20,7 +20,7 @@ use crate::{policy, tags};
 /// The region's queue: two calls.
 pub(crate) async fn list(clients: &Clients) -> Result<Listing, CloudError> {
     let mut listing = Listing::default();
-    let name = format!("{}-{}-events", clients.site.owner, clients.site.short());
+    let name = clients.site.queue();
     let Some(url) = url(clients, &name).await? else { return Ok(listing) };
     let Some((body, outputs)) = read(clients, &name, &url).await? else { return Ok(listing) };
     let scope = Site::region_scope(&clients.region);

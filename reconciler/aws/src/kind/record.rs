@@ -13,6 +13,7 @@ use lyceum_core::cloud::{Class, CloudError, Outputs, Scope};
 use lyceum_core::desired::Resource;
 use lyceum_core::kind::Record;
 use lyceum_core::observed::{Gap, Object};
+use lyceum_core::site::GLOBAL;
 
 use crate::calls::{Call, each, made_or_found};
 use crate::claim::{Found, Listing};
@@ -20,8 +21,6 @@ use crate::clients::Clients;
 use crate::error::{found, incomplete};
 use crate::marker;
 
-/// The region of what has none.
-const REGION: &str = "global";
 /// Zones that are read although no cluster's domain is in them, so that the
 /// record of a cluster that lost its domain is found. With more public zones
 /// than that only those of a domain are read.
@@ -82,7 +81,7 @@ fn unread(scope: &Scope, zone: &str, error: &CloudError) -> Vec<Gap> {
     tracing::warn!(zone, %error, "the records of the zone cannot be read");
     let clusters = scope.domains.iter().filter(|(_, domain)| within(domain, zone));
     let gap = |cluster: &String| Gap {
-        region: REGION.into(),
+        region: GLOBAL.into(),
         kind: "record".into(),
         scope: cluster.clone(),
         cause: format!("{zone}: {error}"),
@@ -217,7 +216,7 @@ fn take(clients: &Clients, listing: &mut Listing, zone: &str, sets: Vec<Resource
                 outputs: Outputs::new(),
                 body: record.into(),
             };
-            listing.push(address.clone(), REGION, found);
+            listing.push(address.clone(), GLOBAL, found);
         } else {
             listing.other_source(address.scope(), &id, source);
         }

@@ -9,6 +9,7 @@ use lyceum_core::cloud::{CloudError, Outputs};
 use lyceum_core::desired::Resource;
 use lyceum_core::kind::Role;
 use lyceum_core::observed::Object;
+use lyceum_core::site::GLOBAL;
 use serde_json::Value;
 
 use crate::calls::{Call, VISIBLE, made_or_found, until};
@@ -17,8 +18,6 @@ use crate::clients::Clients;
 use crate::error::found;
 use crate::{policy, tags};
 
-/// The region of what has none.
-const REGION: &str = "global";
 /// Roles of one page.
 const PAGE: i32 = 1000;
 
@@ -42,7 +41,7 @@ pub(crate) async fn list(clients: &Clients) -> Result<Listing, CloudError> {
     let mut listing = Listing::default();
     for role in listed {
         if role.path().is_some_and(|at| at.starts_with(&path)) {
-            listing.claim(&clients.site, REGION, read(role));
+            listing.claim(&clients.site, GLOBAL, read(role));
         }
     }
     Ok(listing)

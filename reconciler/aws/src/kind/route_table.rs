@@ -16,6 +16,7 @@ use lyceum_core::observed::Object;
 use crate::calls::{Call, VISIBLE, until};
 use crate::claim::{Found, Listing};
 use crate::clients::Clients;
+use crate::error::found;
 use crate::{ec2, tags};
 
 /// Every route table of our owner.
@@ -165,7 +166,7 @@ async fn visible(clients: &Clients, id: &str) -> Result<Option<()>, CloudError> 
             clients.ec2.describe_route_tables().route_table_ids(id).send()
         })
         .await;
-    Ok(ec2::there(answer)?.filter(|answer| !answer.route_tables().is_empty()).map(drop))
+    Ok(found(answer)?.filter(|answer| !answer.route_tables().is_empty()).map(drop))
 }
 
 async fn set_routes(
@@ -340,7 +341,7 @@ async fn disassociate(
             clients.ec2.disassociate_route_table().association_id(association).send()
         })
         .await;
-    ec2::there(answer).map(drop)
+    found(answer).map(drop)
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use lyceum_core::observed::Object;
 use crate::calls::{Call, VISIBLE, until};
 use crate::claim::{Found, Listing};
 use crate::clients::Clients;
+use crate::error::found;
 use crate::{ec2, tags};
 
 /// Every group of our owner. Its rules come with it: as objects of their own
@@ -108,5 +109,5 @@ async fn described(clients: &Clients, id: &str) -> Result<Option<Described>, Clo
             clients.ec2.describe_security_groups().group_ids(id).send()
         })
         .await;
-    Ok(ec2::there(answer)?.and_then(|answer| answer.security_groups?.pop()))
+    Ok(found(answer)?.and_then(|answer| answer.security_groups?.pop()))
 }

@@ -180,7 +180,7 @@ async fn published(clients: &Clients, want: &SigningKey) -> Result<Option<String
 }
 
 /// Not a reading call by its rights: whoever only plans must not be able to make
-/// it.
+/// it. `deploy/iam-plan-only.json` denies the other calls that could read it.
 async fn private_of(clients: &Clients, want: &SigningKey) -> Result<[u8; 32], CloudError> {
     const CALL: Call = Call::repeatable("ssm", "GetParameters");
     let refuse = |message: &str| {

@@ -9,6 +9,7 @@ use lyceum_core::observed::Object;
 use crate::calls::{Call, VISIBLE, until};
 use crate::claim::{Found, Listing};
 use crate::clients::Clients;
+use crate::error::found;
 use crate::{ec2, tags};
 
 /// Every subnet of our owner.
@@ -102,7 +103,7 @@ async fn visible(clients: &Clients, id: &str) -> Result<Option<()>, CloudError> 
             clients.ec2.describe_subnets().subnet_ids(id).send()
         })
         .await;
-    Ok(ec2::there(answer)?.filter(|answer| !answer.subnets().is_empty()).map(drop))
+    Ok(found(answer)?.filter(|answer| !answer.subnets().is_empty()).map(drop))
 }
 
 async fn set_attributes(

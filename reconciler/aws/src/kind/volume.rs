@@ -14,6 +14,7 @@ use lyceum_core::observed::Object;
 use crate::calls::{Call, VISIBLE, until};
 use crate::claim::{Found, Listing};
 use crate::clients::Clients;
+use crate::error::found;
 use crate::{ec2, tags, tokens};
 
 /// How long a volume may take to leave an instance.
@@ -159,7 +160,7 @@ pub(crate) async fn detach(
     match answer {
         // It has left already: EC2 says that the volume is available.
         Err(error) if error.code == "IncorrectState" => {}
-        other => drop(ec2::there(other)?),
+        other => drop(found(other)?),
     }
     until("ec2:DetachVolume", DETACHED, || at_rest(clients, volume)).await
 }
@@ -172,7 +173,7 @@ pub(crate) async fn look(clients: &Clients, id: &str) -> Result<Option<Described
             clients.ec2.describe_volumes().volume_ids(id).send()
         })
         .await;
-    let volume = ec2::there(answer)?.and_then(|answer| answer.volumes?.pop());
+    let volume = found(answer)?.and_then(|answer| answer.volumes?.pop());
     Ok(volume.filter(lasting))
 }
 
@@ -230,7 +231,7 @@ async fn runs(clients: &Clients, instance: &str) -> Result<bool, CloudError> {
             clients.ec2.describe_instances().instance_ids(instance).send()
         })
         .await;
-    let answer = ec2::there(answer)?;
+    let answer = found(answer)?;
     let reservations = answer.iter().flat_map(|answer| answer.reservations());
     let mut states = reservations.flat_map(|some| some.instances()).filter_map(|one| one.state());
     let still = [InstanceStateName::Stopped, InstanceStateName::Terminated];

@@ -2,7 +2,7 @@
 //! finds what was made.
 
 use aws_sdk_ec2::types::{AttributeBooleanValue, ResourceType, VpcAttributeName};
-use lyceum_core::cloud::{Class, CloudError, Outputs};
+use lyceum_core::cloud::{CloudError, Outputs};
 use lyceum_core::desired::Resource;
 use lyceum_core::kind::Vpc;
 use lyceum_core::observed::Object;
@@ -10,6 +10,7 @@ use lyceum_core::observed::Object;
 use crate::calls::{Call, VISIBLE, each, until};
 use crate::claim::{Found, Listing};
 use crate::clients::Clients;
+use crate::error::found;
 use crate::{ec2, tags};
 
 /// Every VPC of our owner; two calls more for the attributes of each.
@@ -126,11 +127,8 @@ async fn visible(clients: &Clients, id: &str) -> Result<Option<()>, CloudError> 
         .calls
         .send(Call::read("ec2", "DescribeVpcs"), || clients.ec2.describe_vpcs().vpc_ids(id).send())
         .await;
-    match answer {
-        Ok(answer) => Ok((!answer.vpcs().is_empty()).then_some(())),
-        Err(error) if error.class == Class::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
+    let vpc = found(answer)?.and_then(|answer| answer.vpcs?.pop());
+    Ok(vpc.map(drop))
 }
 
 /// EC2 takes one attribute a call, and host names only where support is on.

@@ -202,6 +202,21 @@ async fn what_others_do_to_a_hub_is_seen_and_repaired_or_left_alone() {
         .unwrap();
     world.holds(&resource).await;
 
+    // A data volume that has lost its owner is no longer listed; the hub has it yet.
+    let owner = |value| {
+        let tag = aws_sdk_ec2::types::Tag::builder().key("lyceum:owner");
+        tag.set_value(value).build()
+    };
+    let request = world.others.delete_tags().resources(&volume).tags(owner(None));
+    request.send().await.unwrap();
+    world.holds(&resource).await;
+    let state = world.look().await;
+    assert!(state.objects.iter().all(|object| object.id != volume));
+    let [gap] = &state.lost()[..] else { panic!("{:?}", state.lost()) };
+    assert!(gap.kind == "volume" && gap.cause.contains(&volume), "{gap:?}");
+    let request = world.others.create_tags().resources(&volume);
+    request.tags(owner(Some("lyceum".into()))).send().await.unwrap();
+
     world.others.stop_instances().instance_ids(&id).send().await.unwrap();
     world.others.detach_volume().instance_id(&id).volume_id(&volume).send().await.unwrap();
     assert_ne!(world.object(&resource).await.body, resource.body);
@@ -212,6 +227,21 @@ async fn what_others_do_to_a_hub_is_seen_and_repaired_or_left_alone() {
     let again = world.create(&resource).await["id"].clone();
     assert_ne!(again, id);
     world.holds(&resource).await;
+}
+
+#[tokio::test]
+async fn two_who_saw_the_same_machine_stop_it_once() {
+    let world = World::new().await;
+    let (hub, _) = hub(&world).await;
+    let resource = machine(&world, hub.clone());
+    world.create(&resource).await;
+    let before = world.object(&resource).await;
+    let bigger = machine(&world, Instance { instance_type: "t3.large".into(), ..hub });
+    for _ in 0..2 {
+        world.aws.update(&before, &bigger).await.unwrap();
+        world.holds(&bigger).await;
+    }
+    assert_eq!(world.aws.stats().by_operation["ec2:StopInstances"], 1);
 }
 
 #[tokio::test]

@@ -15,18 +15,22 @@ use lyceum_core::kind::Body;
 use lyceum_core::observed::{Gap, Object, ObservedState};
 use lyceum_core::site::Site;
 
+use crate::between::{Between, owner_is_named};
 use crate::emulator::Emulator;
 
 pub(crate) const REGION: &str = "us-east-1";
 pub(crate) const CLUSTER: &str = "geo-101";
-pub(crate) const GLOBAL: &str = "global";
+pub(crate) use lyceum_core::site::GLOBAL;
 
 /// Everything a test of a kind needs.
 pub(crate) struct Backdrop {
     pub(crate) aws: Aws,
     /// What anybody in the account can do.
     pub(crate) config: SdkConfig,
-    emulator: Emulator,
+    /// What stands before the emulator refuses what names a bucket without its
+    /// owner.
+    between: Between,
+    _emulator: Emulator,
 }
 
 impl Backdrop {
@@ -37,7 +41,8 @@ impl Backdrop {
     /// With files to put into the artifact bucket, by digest.
     pub(crate) async fn with(artifacts: BTreeMap<String, PathBuf>) -> Self {
         let emulator = Emulator::start();
-        let aws = connect(&emulator, 'a', artifacts).await;
+        let between = Between::new(emulator.url(), owner_is_named);
+        let aws = connect(&between, 'a', artifacts).await;
         let credentials = Credentials::new("somebody", "else", None, None, "test");
         let config = SdkConfig::builder()
             .behavior_version(aws_config::BehaviorVersion::latest())
@@ -46,12 +51,12 @@ impl Backdrop {
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             .http_client(aws_smithy_http_client::Builder::new().build_http())
             .build();
-        Self { aws, config, emulator }
+        Self { aws, config, between, _emulator: emulator }
     }
 
     /// The account as another repository of the same owner sees it.
     pub(crate) async fn other_source(&self) -> Aws {
-        connect(&self.emulator, 'b', BTreeMap::new()).await
+        connect(&self.between, 'b', BTreeMap::new()).await
     }
 
     pub(crate) fn site(&self) -> &Site {
@@ -172,7 +177,7 @@ pub(crate) async fn look(aws: &Aws) -> ObservedState {
     aws.observe(&scope).await
 }
 
-async fn connect(emulator: &Emulator, source: char, artifacts: BTreeMap<String, PathBuf>) -> Aws {
+async fn connect(between: &Between, source: char, artifacts: BTreeMap<String, PathBuf>) -> Aws {
     const SERVICES: &[&str] = &[
         "autoscaling",
         "cloudwatch",
@@ -191,7 +196,7 @@ async fn connect(emulator: &Emulator, source: char, artifacts: BTreeMap<String, 
     let options = Options {
         rates: Rates(SERVICES.iter().map(unlimited).collect()),
         artifacts,
-        emulator: Some(emulator.url().into()),
+        emulator: Some(between.url()),
         ..Options::default()
     };
     Aws::connect("lyceum", &source.to_string().repeat(40), options).await.unwrap()

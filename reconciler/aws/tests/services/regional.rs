@@ -28,6 +28,7 @@ pub(super) fn bucket(there: &Backdrop) -> Bucket {
         public_access_blocked: true,
         policy: tls_only(&name),
         noncurrent_days: 30,
+        markers_expire: true,
         name,
     }
 }
@@ -43,6 +44,7 @@ async fn a_bucket_lives() {
         Bucket { policy: Value::Null, ..first.clone() },
         Bucket { noncurrent_days: 7, ..first.clone() },
         Bucket { noncurrent_days: 0, ..first.clone() },
+        Bucket { markers_expire: false, ..first.clone() },
     ];
     there.life(&there.of_region("artifacts", first), &turns.map(Body::from)).await;
 }

@@ -50,6 +50,8 @@ fn every_node(draft: &Draft<'_>) -> Vec<Value> {
     let (site, region) = (draft.site, draft.spec.region.as_str());
     let bucket = format!("arn:{}:s3:::{}", site.partition, site.bucket(region));
     let prefix = Site::object_prefix(draft.name);
+    // A bucket's name is the world's, and free again for anybody once it is gone.
+    let ours = json!({"aws:ResourceAccount": [site.account]});
     let logs =
         site.arn("logs", region, &format!("log-group:{}/*", site.parameter_path(draft.name)));
     let storage = output_of(&draft.address::<FileSystem>("main"), "arn");
@@ -58,10 +60,20 @@ fn every_node(draft: &Draft<'_>) -> Vec<Value> {
             "ListOwnFiles",
             &["s3:ListBucket"],
             vec![bucket.clone()],
-            json!({"StringLike": {"s3:prefix": [format!("{prefix}*")]}}),
+            json!({"StringEquals": ours, "StringLike": {"s3:prefix": [format!("{prefix}*")]}}),
         ),
-        allow("ReadOwnFiles", &["s3:GetObject"], vec![format!("{bucket}/{prefix}*")]),
-        allow("Report", &["s3:PutObject"], vec![format!("{bucket}/{prefix}nodes/*")]),
+        allow_if(
+            "ReadOwnFiles",
+            &["s3:GetObject"],
+            vec![format!("{bucket}/{prefix}*")],
+            json!({"StringEquals": ours}),
+        ),
+        allow_if(
+            "Report",
+            &["s3:PutObject"],
+            vec![format!("{bucket}/{prefix}nodes/*")],
+            json!({"StringEquals": ours}),
+        ),
         allow("Log", LOG, vec![logs]),
         allow_if(
             "Metrics",

@@ -7,7 +7,7 @@ use crate::address::{Address, id_of, output_of};
 use crate::kind::{
     ElasticIp, Instance, InstanceProfile, LaunchTemplate, NetworkInterface, Subnet, Volume,
 };
-use crate::site::Site;
+use crate::site::{Site, TAG_OS};
 
 use super::{Draft, boot, image_wanted, network};
 
@@ -44,7 +44,7 @@ pub(crate) fn add(draft: &mut Draft<'_>) {
     draft.add("hub", instance);
     let os = image_wanted(draft.spec);
     draft.change::<Instance>("hub", |resource| {
-        resource.tags.insert("lyceum:os".into(), os);
+        resource.tags.insert(TAG_OS.into(), os);
     });
 }
 
@@ -72,7 +72,7 @@ pub(crate) fn template(draft: &Draft<'_>, group: &str, volume_gib: u32) -> Launc
 /// The tags of a node: those of what it belongs to, and its system.
 pub(crate) fn node_tags(draft: &Draft<'_>, owner: &Address) -> BTreeMap<String, String> {
     let mut tags = draft.tags(owner);
-    tags.insert("lyceum:os".into(), image_wanted(draft.spec));
+    tags.insert(TAG_OS.into(), image_wanted(draft.spec));
     tags
 }
 

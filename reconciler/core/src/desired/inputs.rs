@@ -76,8 +76,9 @@ impl Inputs {
     }
 }
 
-/// A list that failed looks like one that is empty: the cluster's network would
-/// be laid out anew, and its nodes would lose their agent.
+/// A list that failed looks like one that is empty, and so does one of a VPC that
+/// has lost its tags: the cluster's network would be laid out anew, and its nodes
+/// would lose their agent.
 fn unknown(
     manifests: &Manifests,
     agent_given: bool,
@@ -87,9 +88,13 @@ fn unknown(
     if !agent_given {
         kinds.push(StoredObject::NAME);
     }
+    let lost = observed.lost();
     let of = |cluster: &str, region: &str| {
-        let gap = |kind: &&str| observed.gap(region, &Address::new(cluster, kind, "any")).cloned();
-        kinds.iter().find_map(gap)
+        kinds.iter().find_map(|kind| {
+            let any = Address::new(cluster, kind, "any");
+            let mut gaps = observed.gaps.iter().chain(&lost);
+            gaps.find(|gap| gap.covers(region, &any)).cloned()
+        })
     };
     let clusters = manifests.clusters.iter();
     clusters

@@ -31,13 +31,14 @@ use crate::manifest::Manifests;
 use crate::manifest::cluster::{Cluster, ClusterSpec, DriftMode};
 use crate::node::rollout::Rollout;
 use crate::observed::Gap;
-use crate::site::{Site, TAG_LABEL_PREFIX, TAG_PROTECT, TAG_REGION};
+use crate::site::{GLOBAL, Site, TAG_LABEL_PREFIX, TAG_PROTECT, TAG_REGION};
 
 pub use inputs::{Agent, Inputs};
 pub(crate) use names::is_agent;
 pub(crate) use network::SUBNET_BITS;
 pub use nodes::{etag, pointers, recognise};
 pub use rollouts::{GroupNodes, Nodes};
+pub(crate) use storage::HOMES;
 
 /// Everything that should be.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -245,7 +246,7 @@ impl<'a> Draft<'a> {
     pub(crate) fn add_global<K: Kind + Into<Body>>(&mut self, name: &str, body: K) {
         self.add(name, body);
         self.change::<K>(name, |resource| {
-            let region = std::mem::replace(&mut resource.region, "global".into());
+            let region = std::mem::replace(&mut resource.region, GLOBAL.into());
             resource.tags.insert(TAG_REGION.into(), region);
         });
     }

@@ -25,7 +25,7 @@ pub(crate) fn resources(site: &Site, region: &str) -> BTreeMap<Address, Resource
     let queue_arn = output_of(&Address::new(&scope, Queue::NAME, "events"), "arn");
     for (name, pattern) in patterns() {
         let rule = EventRule {
-            name: rule_name(site, name),
+            name: site.rule(name),
             pattern,
             enabled: true,
             targets: BTreeMap::from([("events".into(), queue_arn.clone())]),
@@ -52,14 +52,15 @@ fn bucket(site: &Site, region: &str) -> Bucket {
         public_access_blocked: true,
         policy: policy::document(vec![only_tls]),
         noncurrent_days: 30,
+        markers_expire: true,
     }
 }
 
 fn queue(site: &Site, region: &str) -> Queue {
-    let name = format!("{}-{}-events", site.owner, site.short());
+    let name = site.queue();
     let rules: Vec<String> = patterns()
         .iter()
-        .map(|(rule, _)| site.arn("events", region, &format!("rule/{}", rule_name(site, rule))))
+        .map(|(rule, _)| site.arn("events", region, &format!("rule/{}", site.rule(rule))))
         .collect();
     let from_rules = json!({
         "Sid": "FromOurRules", "Effect": "Allow",
@@ -75,10 +76,6 @@ fn queue(site: &Site, region: &str) -> Queue {
         retention_seconds: 3600,
         encrypted: true,
     }
-}
-
-fn rule_name(site: &Site, name: &str) -> String {
-    format!("{}-{}-{name}", site.owner, site.short())
 }
 
 fn patterns() -> [(&'static str, Value); 2] {

@@ -11,6 +11,9 @@ use super::{Draft, network};
 /// The user every notebook runs as; homes belong to it.
 const NOTEBOOK_USER: u32 = 1000;
 
+/// The access point of the users' homes; no shared directory may have this name.
+pub(crate) const HOMES: &str = "homes";
+
 /// Adds the storage.
 pub(crate) fn add(draft: &mut Draft<'_>) {
     let storage = &draft.spec.storage;
@@ -28,7 +31,7 @@ pub(crate) fn add(draft: &mut Draft<'_>) {
     };
     draft.add_protected("main", file_system);
     let homes = access_point(draft, "/homes", "0755");
-    draft.add("homes", homes);
+    draft.add(HOMES, homes);
     for shared in &storage.shared {
         let mode = if shared.read_only { "0755" } else { "0775" };
         let point = access_point(draft, &format!("/shared/{}", shared.name), mode);

@@ -25,9 +25,11 @@ impl Kind for AccessPoint {
     const ATTRIBUTES: &'static [(&'static str, Rule)] = &[
         ("file_system", Rule::Replace),
         ("path", Rule::Replace),
-        ("uid", Rule::Replace),
-        ("gid", Rule::Replace),
-        ("mode", Rule::Replace),
+        // They count when the directory is first made. Made anew, a point that
+        // is mounted would be gone, and the directory as it was.
+        ("uid", Rule::Initial),
+        ("gid", Rule::Initial),
+        ("mode", Rule::Initial),
     ];
     const REFERS: &'static [(&'static str, &'static str)] = &[("file_system", "file-system")];
 }

@@ -20,6 +20,8 @@ pub struct Bucket {
     pub policy: Value,
     /// Days after which a version that is no longer current is removed.
     pub noncurrent_days: i32,
+    /// A delete marker goes once no version is left behind it.
+    pub markers_expire: bool,
 }
 
 impl Kind for Bucket {
@@ -31,6 +33,7 @@ impl Kind for Bucket {
         ("public_access_blocked", Rule::Owned),
         ("policy", Rule::Owned),
         ("noncurrent_days", Rule::Owned),
+        ("markers_expire", Rule::Owned),
     ];
     const HOLDS_DATA: bool = true;
 }

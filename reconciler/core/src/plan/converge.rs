@@ -33,7 +33,7 @@ impl<'a> Draft<'a> {
             return;
         }
         let unknown = policy.and_then(|policy| policy.unknown.as_ref());
-        if let Some(gap) = unknown.or_else(|| self.observed.gap(&resource.region, address)) {
+        if let Some(gap) = unknown.or_else(|| self.gap(&resource.region, address)) {
             let gap = gap.clone();
             if there.is_none() {
                 self.learn(address, Known::Unread(gap.clone()));
@@ -150,6 +150,7 @@ impl<'a> Draft<'a> {
         let seen = object.body.attributes();
         let unknown = |reference: &Ref| !matches!(self.open(reference), Open::Coming(_));
         let mut found = diff::differences(object.facts(), &want, &seen, &unknown);
+        found.iter_mut().for_each(brief_previous);
         if object.facts().reads_tags {
             found.extend(diff::tag_differences(&resource.tags, &object.tags));
         }
@@ -327,6 +328,17 @@ fn overlay(seen: &Value, want: &Value, found: &[(Difference, Reason)]) -> Value 
         after[&difference.attribute] = want[&difference.attribute].clone();
     }
     after
+}
+
+/// What the other nodes have meanwhile is what they had: its bundle says which.
+fn brief_previous(difference: &mut Difference) {
+    let bundle = |value: &Value| value.get("bundle").cloned().unwrap_or_default();
+    for (path, before, after) in &mut difference.leaves {
+        if path == "previous" && (before.is_object() || after.is_object()) {
+            *path = "previous.bundle".into();
+            (*before, *after) = (bundle(before), bundle(after));
+        }
+    }
 }
 
 fn made(want: &Value, reason: &Reason) -> Vec<AttributeChange> {

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::address::{Address, Ref};
 use crate::desired::DesiredState;
 use crate::observed::{Gap, Object, ObservedState};
+use crate::site::GLOBAL;
 
 use super::PlanContext;
 use super::change::{Action, Blocked, Change, Plan, ScopePlan};
@@ -17,6 +18,8 @@ pub(crate) struct Draft<'a> {
     pub(crate) observed: &'a ObservedState,
     pub(crate) context: &'a PlanContext,
     pub(crate) index: Index<'a>,
+    /// What must be there although no look found it.
+    lost: Vec<Gap>,
     /// Clusters that are in another region than their manifest says.
     moved: BTreeMap<&'a str, &'a str>,
     known: BTreeMap<Address, Known<'a>>,
@@ -67,15 +70,25 @@ impl<'a> Draft<'a> {
             .collect();
         let moved = index
             .all()
-            .filter(|object| object.region != "global")
+            .filter(|object| object.region != GLOBAL)
             .filter(|object| {
                 let policy = desired.scopes.get(object.address.scope());
                 policy.is_some_and(|policy| policy.region != object.region)
             })
             .map(|object| (object.address.scope(), object.region.as_str()))
             .collect();
-        let unasked = BTreeMap::new();
-        Self { desired, observed, context, index, moved, known, scopes, unasked }
+        let (lost, unasked) = (observed.lost(), BTreeMap::new());
+        Self { desired, observed, context, index, lost, moved, known, scopes, unasked }
+    }
+
+    /// Everything that is unknown.
+    pub(crate) fn gaps(&self) -> impl Iterator<Item = &Gap> {
+        self.observed.gaps.iter().chain(&self.lost)
+    }
+
+    /// Whether something of this region and address is unknown.
+    pub(crate) fn gap(&self, region: &str, address: &Address) -> Option<&Gap> {
+        self.gaps().find(|gap| gap.covers(region, address))
     }
 
     pub(crate) fn scope(&mut self, name: &str) -> &mut ScopePlan {
@@ -123,8 +136,8 @@ impl<'a> Draft<'a> {
     }
 
     /// An empty list of zones or images may be one that failed.
-    fn unread_surroundings(&self, address: &Address) -> Option<&'a Gap> {
-        self.observed.gap(address.scope().strip_prefix('@')?, address)
+    fn unread_surroundings(&self, address: &Address) -> Option<&Gap> {
+        self.gap(address.scope().strip_prefix('@')?, address)
     }
 
     /// Counts a deletion against the limit unless a consent covers it.
@@ -197,7 +210,10 @@ impl<'a> Draft<'a> {
     fn tell_rollouts(&mut self) {
         for (name, rollout) in &self.desired.rollouts {
             let Some(scope) = self.scopes.get_mut(name) else { continue };
-            scope.rollouts = rollout.states.values().cloned().collect();
+            // What is left as it is rolls nowhere.
+            if !scope.suspended {
+                scope.rollouts = rollout.states.values().cloned().collect();
+            }
             scope.nodes = rollout.nodes.clone();
         }
     }

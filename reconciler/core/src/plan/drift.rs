@@ -110,8 +110,10 @@ impl<'a> Draft<'a> {
         let Some(Body::Parameter(applied)) = object.map(|object| &object.body) else {
             return false;
         };
-        let is_revision =
-            |text: &str| text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let is_revision = |text: &str| {
+            let first = text.split_whitespace().next().unwrap_or_default();
+            first.len() == 40 && first.bytes().all(|byte| byte.is_ascii_hexdigit())
+        };
         !self.context.applied.contains_key(scope)
             && (is_revision(&applied.value) || is_revision(&applied.seed))
     }

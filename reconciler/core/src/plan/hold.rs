@@ -7,6 +7,7 @@ use crate::address::Address;
 use crate::desired::is_agent;
 use crate::kind::{Body, KINDS};
 use crate::observed::{Gap, Object};
+use crate::site::GLOBAL;
 
 use super::draft::Draft;
 
@@ -41,14 +42,14 @@ impl<'a> Draft<'a> {
         let ours = self.observed.objects.iter().filter(|object| object.address.scope() == scope);
         let regions: BTreeSet<&str> = ours
             .map(|object| object.region.as_str())
-            .filter(|region| *region != "global")
+            .filter(|region| *region != GLOBAL)
             .chain(self.desired.scopes.get(scope).map(|policy| policy.region.as_str()))
             .collect();
         // Of a cluster that is only known from what has no region, any may be.
         let near = |region: &str| {
-            matches!(region, "" | "global") || regions.is_empty() || regions.contains(region)
+            matches!(region, "" | GLOBAL) || regions.is_empty() || regions.contains(region)
         };
-        let mut gaps = self.observed.gaps.iter();
+        let mut gaps = self.gaps();
         let covers = |gap: &&Gap| {
             (gap.kind.is_empty() || kinds.contains(&gap.kind.as_str()))
                 && (gap.scope.is_empty() || gap.scope == scope)
@@ -69,8 +70,7 @@ impl<'a> Draft<'a> {
             }
             _ => false,
         };
-        self.observed.gap(&object.region, &pointer).is_some()
-            || self.observed.objects.iter().any(named)
+        self.gap(&object.region, &pointer).is_some() || self.observed.objects.iter().any(named)
     }
 
     /// An agent that a node may yet be started with: a template names it, or
@@ -84,7 +84,7 @@ impl<'a> Draft<'a> {
         let scope = object.address.scope();
         let unread = ["launch-template", "scaling-group"].iter().any(|kind| {
             let address = Address::new(scope, kind, "workers");
-            self.observed.gap(&object.region, &address).is_some()
+            self.gap(&object.region, &address).is_some()
         });
         unread || self.observed.launched(scope, stored.digest()) || self.behind(scope)
     }

@@ -90,7 +90,7 @@ impl<'a> Draft<'a> {
     /// Something that tells of a cluster's nodes could not be read.
     fn unread_nodes(&self, scope: &str, region: &str) -> bool {
         let kinds = [Instance::NAME, ScalingGroup::NAME, NodeReport::NAME];
-        let gap = |kind: &str| self.observed.gap(region, &Address::new(scope, kind, "any"));
+        let gap = |kind: &str| self.gap(region, &Address::new(scope, kind, "any"));
         kinds.iter().any(|kind| gap(kind).is_some())
     }
 

@@ -222,7 +222,7 @@ impl<'a> Draft<'a> {
     }
 
     fn in_gap(&mut self, object: &Object) -> bool {
-        let Some(gap) = self.observed.gap(&object.region, &object.address).cloned() else {
+        let Some(gap) = self.gap(&object.region, &object.address).cloned() else {
             return false;
         };
         self.scope(object.address.scope()).gaps.push(gap);

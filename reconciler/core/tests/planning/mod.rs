@@ -1,5 +1,6 @@
 //! Planning, on a cloud in memory: what is made, left alone, refused.
 
+mod access;
 mod nodes;
 mod properties;
 mod rollouts;
@@ -225,6 +226,52 @@ fn nothing_in_a_gap_is_touched() {
     let plan = plan(&state, &observed, &context());
     assert_eq!(summary(&plan), Vec::<String>::new());
     assert_eq!(plan.scopes["geo"].gaps.len(), 1);
+}
+
+#[test]
+fn what_has_lost_its_owner_is_neither_made_again_nor_taken_from_what_is_in_it() {
+    // Were its range forgotten with the VPC, every subnet would be another one.
+    let other = format!("{GEO}\n  workers: {{max: 7}}").replace("10.20", "10.99");
+    for (lost, may_go_on) in
+        [("geo/vpc/main", false), ("geo/file-system/main", true), ("geo/volume/hub", true)]
+    {
+        let (cloud, manifests) = applied();
+        let before = object(&cloud, lost);
+        cloud.tamper(&before.address, |object| drop(object.tags.remove(TAG_OWNER)));
+        let (_, plan) = look(&cloud, &manifests, &site(), &context());
+        assert_eq!(summary(&plan), Vec::<String>::new(), "{lost}");
+        assert_eq!(blocked(&plan), Vec::<String>::new(), "{lost}");
+        assert!(plan.scopes["bio"].gaps.is_empty(), "{lost}");
+        let [gap] = &plan.scopes["geo"].gaps[..] else { panic!("{lost}: {:?}", plan.scopes) };
+        assert_eq!((gap.kind.as_str(), gap.scope.as_str()), (before.address.kind(), "geo"));
+        assert!(gap.cause.contains(&before.id) && gap.cause.contains(TAG_OWNER), "{}", gap.cause);
+
+        // Another manifest changes none of it either, and what is beside it may go on.
+        let changed = lyceum_testkit::manifests(&[("geo", &other), ("bio", BIO)]);
+        let (_, plan) = look(&cloud, &changed, &site(), &context());
+        let wanted = match may_go_on {
+            true => vec!["Update geo/scaling-group/workers".to_string()],
+            false => Vec::new(),
+        };
+        assert_eq!(summary(&plan), wanted, "{lost}");
+
+        // A consent to the whole cluster names what cannot be seen.
+        let rest = lyceum_testkit::manifests(&[("bio", BIO)]);
+        let mut consented = context();
+        let (address, reason) = ("geo".to_string(), "term is over".to_string());
+        let id = match lost {
+            "geo/vpc/main" => "none".to_string(),
+            _ => object(&cloud, "geo/vpc/main").id,
+        };
+        consented.policy.consents.push(Consent { address, id, to: Deed::Any, reason });
+        let (_, plan) = look(&cloud, &rest, &site(), &consented);
+        assert_eq!(plan.is_empty(), !may_go_on, "{lost}");
+        assert!(plan.changes().all(|change| change.address != before.address), "{lost}");
+
+        // With its tag it is as if nothing had been.
+        cloud.tamper(&before.address, |object| *object = before.clone());
+        assert!(look(&cloud, &manifests, &site(), &context()).1.is_empty(), "{lost}");
+    }
 }
 
 #[test]
@@ -656,6 +703,30 @@ fn images_and_zones_that_could_not_be_read_are_gaps_not_absent() {
 }
 
 #[test]
+fn a_newer_image_is_told_of_and_changes_nothing() {
+    let (cloud, manifests) = applied();
+    let (mut observed, plan_before) = look(&cloud, &manifests, &site(), &context());
+    assert!(plan_before.scopes["geo"].notices.is_empty());
+    let images = observed.surroundings.images.get_mut("us-east-1").unwrap();
+    for image in images.values_mut() {
+        image.id = "ami-newer".into();
+        image.name = "debian-12-amd64-20270101".into();
+    }
+    let state = desired(&manifests, &site(), &Inputs::new(&manifests, None, &observed));
+    let plan = plan(&state, &observed, &context());
+    assert_eq!(summary(&plan), Vec::<String>::new());
+    for cluster in ["geo", "bio"] {
+        let told = |group: &str| {
+            format!(
+                "{cluster}/launch-template/{group} uses ami-debian-12; ami-newer \
+                 (debian-12-amd64-20270101) is newer: set spec.image to take it"
+            )
+        };
+        assert_eq!(plan.scopes[cluster].notices, [told("hub"), told("workers")]);
+    }
+}
+
+#[test]
 fn another_system_waits_until_its_image_is_known() {
     let (cloud, _) = applied();
     let other = manifests(&[("geo", &format!("{GEO}\n  os: ubuntu-24.04")), ("bio", BIO)]);
@@ -694,7 +765,10 @@ fn a_removal_that_was_interrupted_is_finished_but_not_on_a_failed_look() {
         context
     };
     let (mut observed, _) = look(&cloud, &rest, &site(), &context());
-    observed.objects.retain(|o| o.address.to_string() != "geo/vpc/main");
+    // AWS removes a VPC after all that is in it.
+    let within = ["vpc", "subnet", "route-table", "security-group"];
+    let gone = |a: &Address| a.scope() == "geo" && within.contains(&a.kind());
+    observed.objects.retain(|object| !gone(&object.address));
     let state = desired(&rest, &site(), &Inputs::default());
     assert!(!plan(&state, &observed, &with(of("geo", &geo))).is_empty());
     assert!(plan(&state, &observed, &with(of("geo", &bio))).is_empty());

@@ -103,7 +103,11 @@ fn a_change_goes_from_the_hub_to_a_canary_to_the_rest_and_every_pass_between_is_
     nodes.change(&format!("{GEO}\n  rollout: {{maxUnavailable: 2}}"), 1);
     let plan = nodes.pass(None);
     assert_eq!(summary(&plan), ["Update geo/pointer/hub"]);
-    assert_eq!(plan.changes().next().unwrap().reason, Reason::Changed);
+    let change = plan.changes().next().unwrap();
+    assert_eq!(change.reason, Reason::Changed);
+    let paths: Vec<&str> = change.attributes.iter().map(|one| one.path.as_str()).collect();
+    assert_eq!(paths, ["target.attributes.jupyterhub.stamp", "previous.bundle", "wave"]);
+    assert_eq!(change.attributes[1].after.as_str().unwrap().len(), 64);
     assert_eq!(nodes.wave("hub"), std::slice::from_ref(&hub));
     assert!(nodes.plan().1.is_empty());
     let phase = |plan: &Plan| phases(plan).into_iter().map(|(_, phase)| phase).collect::<Vec<_>>();
@@ -301,6 +305,7 @@ fn suspension_report_mode_and_gaps_hold_for_nodes_as_well() {
     nodes.change(&format!("{GEO}\n  suspend: true"), 0);
     let (_, plan) = nodes.plan();
     assert!(plan.is_empty() && plan.scopes["geo"].reported.is_empty());
+    assert!(plan.scopes["geo"].rollouts.is_empty() && plan.scopes["geo"].nodes.len() == 1);
     nodes.change(GEO, 0);
     for kind in ["instance", "node-report", "scaling-group"] {
         let (mut observed, _) = nodes.plan();

@@ -2,9 +2,10 @@
 
 use aws_sdk_s3::types::{
     AbortIncompleteMultipartUpload, BucketLifecycleConfiguration, BucketVersioningStatus,
-    ExpirationStatus, LifecycleRule, LifecycleRuleFilter, NoncurrentVersionExpiration,
-    PublicAccessBlockConfiguration, ServerSideEncryption, ServerSideEncryptionByDefault,
-    ServerSideEncryptionConfiguration, ServerSideEncryptionRule, VersioningConfiguration,
+    ExpirationStatus, LifecycleExpiration, LifecycleRule, LifecycleRuleFilter,
+    NoncurrentVersionExpiration, PublicAccessBlockConfiguration, ServerSideEncryption,
+    ServerSideEncryptionByDefault, ServerSideEncryptionConfiguration, ServerSideEncryptionRule,
+    VersioningConfiguration,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
@@ -22,7 +23,7 @@ const UNFINISHED_DAYS: i32 = 7;
 
 /// What a bucket that exists is: five calls.
 pub(super) async fn read(clients: &Clients, name: &str) -> Result<Bucket, CloudError> {
-    let (versioning, encryption, public_access_blocked, policy, noncurrent_days) = tokio::try_join!(
+    let (versioning, encryption, public_access_blocked, policy, lifecycle) = tokio::try_join!(
         read_versioning(clients, name),
         read_encryption(clients, name),
         read_public_access(clients, name),
@@ -35,12 +36,17 @@ pub(super) async fn read(clients: &Clients, name: &str) -> Result<Bucket, CloudE
         encryption,
         public_access_blocked,
         policy,
-        noncurrent_days,
+        noncurrent_days: lifecycle.days,
+        markers_expire: lifecycle.markers,
     })
 }
 
 /// Writes what differs. Public access is blocked before anything else is set.
-pub(super) async fn write(clients: &Clients, seen: &Bucket, want: &Bucket) -> Result<(), CloudError> {
+pub(super) async fn write(
+    clients: &Clients,
+    seen: &Bucket,
+    want: &Bucket,
+) -> Result<(), CloudError> {
     let name = &want.name;
     if seen.public_access_blocked != want.public_access_blocked {
         write_public_access(clients, name, want.public_access_blocked).await?;
@@ -54,8 +60,12 @@ pub(super) async fn write(clients: &Clients, seen: &Bucket, want: &Bucket) -> Re
     if seen.policy != want.policy {
         write_policy(clients, name, &want.policy).await?;
     }
-    if seen.noncurrent_days != want.noncurrent_days {
-        write_lifecycle(clients, name, want.noncurrent_days).await?;
+    let lifecycle = |bucket: &Bucket| Lifecycle {
+        days: bucket.noncurrent_days,
+        markers: bucket.markers_expire,
+    };
+    if lifecycle(seen) != lifecycle(want) {
+        write_lifecycle(clients, name, lifecycle(want)).await?;
     }
     Ok(())
 }
@@ -70,7 +80,11 @@ async fn write_public_access(clients: &Clients, name: &str, on: bool) -> Result<
     clients
         .calls
         .send(Call::repeatable("s3", "PutPublicAccessBlock"), || {
-            let request = clients.s3.put_public_access_block().bucket(name);
+            let request = clients
+                .s3
+                .put_public_access_block()
+                .bucket(name)
+                .expected_bucket_owner(&clients.site.account);
             request.public_access_block_configuration(blocks.clone()).send()
         })
         .await
@@ -86,14 +100,19 @@ async fn write_encryption(
         .sse_algorithm(ServerSideEncryption::from(algorithm))
         .build()
         .map_err(incomplete)?;
-    let rule =
-        ServerSideEncryptionRule::builder().apply_server_side_encryption_by_default(default).build();
+    let rule = ServerSideEncryptionRule::builder()
+        .apply_server_side_encryption_by_default(default)
+        .build();
     let configuration =
         ServerSideEncryptionConfiguration::builder().rules(rule).build().map_err(incomplete)?;
     clients
         .calls
         .send(Call::repeatable("s3", "PutBucketEncryption"), || {
-            let request = clients.s3.put_bucket_encryption().bucket(name);
+            let request = clients
+                .s3
+                .put_bucket_encryption()
+                .bucket(name)
+                .expected_bucket_owner(&clients.site.account);
             request.server_side_encryption_configuration(configuration.clone()).send()
         })
         .await
@@ -107,7 +126,11 @@ async fn write_versioning(clients: &Clients, name: &str, on: bool) -> Result<(),
     clients
         .calls
         .send(Call::repeatable("s3", "PutBucketVersioning"), || {
-            let request = clients.s3.put_bucket_versioning().bucket(name);
+            let request = clients
+                .s3
+                .put_bucket_versioning()
+                .bucket(name)
+                .expected_bucket_owner(&clients.site.account);
             request.versioning_configuration(configuration.clone()).send()
         })
         .await
@@ -117,21 +140,48 @@ async fn write_versioning(clients: &Clients, name: &str, on: bool) -> Result<(),
 async fn write_policy(clients: &Clients, name: &str, policy: &Value) -> Result<(), CloudError> {
     if policy.is_null() {
         let call = Call::repeatable("s3", "DeleteBucketPolicy");
-        let send = || clients.s3.delete_bucket_policy().bucket(name).send();
+        let send = || {
+            clients
+                .s3
+                .delete_bucket_policy()
+                .bucket(name)
+                .expected_bucket_owner(&clients.site.account)
+                .send()
+        };
         return clients.calls.send(call, send).await.map(drop);
     }
     clients
         .calls
         .send(Call::repeatable("s3", "PutBucketPolicy"), || {
-            clients.s3.put_bucket_policy().bucket(name).policy(policy.to_string()).send()
+            clients
+                .s3
+                .put_bucket_policy()
+                .bucket(name)
+                .expected_bucket_owner(&clients.site.account)
+                .policy(policy.to_string())
+                .send()
         })
         .await
         .map(drop)
 }
 
+/// What becomes of old versions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Lifecycle {
+    days: i32,
+    markers: bool,
+}
+
 /// The rules are written whole: what is no longer current goes after some days,
-/// and so does what was never finished.
-async fn write_lifecycle(clients: &Clients, name: &str, days: i32) -> Result<(), CloudError> {
+/// the marker of its deletion with the last of it, and so does what was never
+/// finished.
+async fn write_lifecycle(
+    clients: &Clients,
+    name: &str,
+    Lifecycle { days, markers }: Lifecycle,
+) -> Result<(), CloudError> {
+    let markers =
+        markers.then(|| LifecycleExpiration::builder().expired_object_delete_marker(true).build());
     let abort =
         AbortIncompleteMultipartUpload::builder().days_after_initiation(UNFINISHED_DAYS).build();
     let expiration =
@@ -141,15 +191,19 @@ async fn write_lifecycle(clients: &Clients, name: &str, days: i32) -> Result<(),
         .status(ExpirationStatus::Enabled)
         .filter(LifecycleRuleFilter::builder().prefix("").build())
         .set_noncurrent_version_expiration(expiration)
+        .set_expiration(markers)
         .abort_incomplete_multipart_upload(abort)
         .build()
         .map_err(incomplete)?;
-    let rules =
-        BucketLifecycleConfiguration::builder().rules(rule).build().map_err(incomplete)?;
+    let rules = BucketLifecycleConfiguration::builder().rules(rule).build().map_err(incomplete)?;
     clients
         .calls
         .send(Call::repeatable("s3", "PutBucketLifecycleConfiguration"), || {
-            let request = clients.s3.put_bucket_lifecycle_configuration().bucket(name);
+            let request = clients
+                .s3
+                .put_bucket_lifecycle_configuration()
+                .bucket(name)
+                .expected_bucket_owner(&clients.site.account);
             request.lifecycle_configuration(rules.clone()).send()
         })
         .await
@@ -160,7 +214,14 @@ async fn read_versioning(clients: &Clients, name: &str) -> Result<bool, CloudErr
     clients
         .calls
         .send(Call::read("s3", "GetBucketVersioning"), || async {
-            match clients.s3.get_bucket_versioning().bucket(name).send().await {
+            match clients
+                .s3
+                .get_bucket_versioning()
+                .bucket(name)
+                .expected_bucket_owner(&clients.site.account)
+                .send()
+                .await
+            {
                 Ok(answer) => Ok(answer.status() == Some(&BucketVersioningStatus::Enabled)),
                 Err(error) => unnamed_versioning(&error).ok_or(error),
             }
@@ -180,7 +241,12 @@ async fn read_encryption(clients: &Clients, name: &str) -> Result<String, CloudE
     let answer = clients
         .calls
         .send(Call::read("s3", "GetBucketEncryption"), || {
-            clients.s3.get_bucket_encryption().bucket(name).send()
+            clients
+                .s3
+                .get_bucket_encryption()
+                .bucket(name)
+                .expected_bucket_owner(&clients.site.account)
+                .send()
         })
         .await;
     let rules = found(answer)?
@@ -198,7 +264,12 @@ async fn read_public_access(clients: &Clients, name: &str) -> Result<bool, Cloud
     let answer = clients
         .calls
         .send(Call::read("s3", "GetPublicAccessBlock"), || {
-            clients.s3.get_public_access_block().bucket(name).send()
+            clients
+                .s3
+                .get_public_access_block()
+                .bucket(name)
+                .expected_bucket_owner(&clients.site.account)
+                .send()
         })
         .await;
     let blocks = found(answer)?.and_then(|answer| answer.public_access_block_configuration);
@@ -217,32 +288,46 @@ async fn read_policy(clients: &Clients, name: &str) -> Result<Value, CloudError>
     let answer = clients
         .calls
         .send(Call::read("s3", "GetBucketPolicy"), || {
-            clients.s3.get_bucket_policy().bucket(name).send()
+            clients
+                .s3
+                .get_bucket_policy()
+                .bucket(name)
+                .expected_bucket_owner(&clients.site.account)
+                .send()
         })
         .await;
     let text = found(answer)?.and_then(|answer| answer.policy).unwrap_or_default();
     Ok(policy::parse(&text))
 }
 
-/// The days of the rule that covers the whole bucket; 0 without one.
-async fn read_lifecycle(clients: &Clients, name: &str) -> Result<i32, CloudError> {
+/// What the rules say that cover the whole bucket.
+async fn read_lifecycle(clients: &Clients, name: &str) -> Result<Lifecycle, CloudError> {
     let answer = clients
         .calls
         .send(Call::read("s3", "GetBucketLifecycleConfiguration"), || {
-            clients.s3.get_bucket_lifecycle_configuration().bucket(name).send()
+            clients
+                .s3
+                .get_bucket_lifecycle_configuration()
+                .bucket(name)
+                .expected_bucket_owner(&clients.site.account)
+                .send()
         })
         .await;
     let rules = found(answer)?.and_then(|answer| answer.rules).unwrap_or_default();
-    Ok(rules
-        .iter()
-        .filter(|rule| rule.status() == &ExpirationStatus::Enabled && covers_all(rule))
-        .find_map(|rule| rule.noncurrent_version_expiration()?.noncurrent_days())
-        .unwrap_or(0))
+    let enabled = |rule: &&LifecycleRule| rule.status() == &ExpirationStatus::Enabled;
+    let whole = || rules.iter().filter(enabled).filter(|rule| covers_all(rule));
+    let days = |rule: &LifecycleRule| rule.noncurrent_version_expiration()?.noncurrent_days();
+    let markers = |rule: &LifecycleRule| rule.expiration()?.expired_object_delete_marker();
+    Ok(Lifecycle {
+        days: whole().find_map(days).unwrap_or(0),
+        markers: whole().any(|rule| markers(rule) == Some(true)),
+    })
 }
 
 fn covers_all(rule: &LifecycleRule) -> bool {
     rule.filter().is_none_or(|filter| {
-        filter.prefix().is_none_or(str::is_empty) && filter.tag().is_none() && filter.and().is_none()
+        filter.prefix().is_none_or(str::is_empty)
+            && filter.tag().is_none()
+            && filter.and().is_none()
     })
 }
-

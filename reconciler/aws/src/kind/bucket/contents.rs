@@ -25,7 +25,13 @@ pub(super) async fn empty(clients: &Clients, name: &str) -> Result<(), CloudErro
         let answer = clients
             .calls
             .send(Call::repeatable("s3", "DeleteObjects"), || {
-                clients.s3.delete_objects().bucket(name).delete(delete.clone()).send()
+                clients
+                    .s3
+                    .delete_objects()
+                    .bucket(name)
+                    .expected_bucket_owner(&clients.site.account)
+                    .delete(delete.clone())
+                    .send()
             })
             .await?;
         if let Some(error) = answer.errors().first() {
@@ -44,14 +50,16 @@ pub(super) async fn empty(clients: &Clients, name: &str) -> Result<(), CloudErro
 }
 
 /// The first versions and delete markers, at most a thousand.
-async fn some_versions(
-    clients: &Clients,
-    name: &str,
-) -> Result<Vec<ObjectIdentifier>, CloudError> {
+async fn some_versions(clients: &Clients, name: &str) -> Result<Vec<ObjectIdentifier>, CloudError> {
     let answer = clients
         .calls
         .send(Call::read("s3", "ListObjectVersions"), || {
-            clients.s3.list_object_versions().bucket(name).send()
+            clients
+                .s3
+                .list_object_versions()
+                .bucket(name)
+                .expected_bucket_owner(&clients.site.account)
+                .send()
         })
         .await?;
     let versions = answer.versions().iter().map(|found| (found.key(), found.version_id()));

@@ -13,6 +13,7 @@ use lyceum_core::kind::Instance;
 use crate::calls::{Call, until};
 use crate::clients::Clients;
 use crate::ec2;
+use crate::error::found;
 use crate::kind::instance_profile;
 
 /// How long an instance may take from one state to the next.
@@ -26,7 +27,7 @@ pub(super) async fn look(clients: &Clients, id: &str) -> Result<Option<Described
             clients.ec2.describe_instances().instance_ids(id).send()
         })
         .await;
-    let reservations = ec2::there(answer)?.and_then(|answer| answer.reservations);
+    let reservations = found(answer)?.and_then(|answer| answer.reservations);
     let mut instances = reservations.into_iter().flatten().filter_map(|some| some.instances);
     Ok(instances.find_map(|mut some| some.pop()))
 }
@@ -57,7 +58,9 @@ pub(super) async fn associations(
                     let request = request.filters(of_instances.clone()).filters(lasting.clone());
                     request.set_next_token(token).send()
                 },
-                |page| (page.iam_instance_profile_associations.unwrap_or_default(), page.next_token),
+                |page| {
+                    (page.iam_instance_profile_associations.unwrap_or_default(), page.next_token)
+                },
             )
             .await?;
         found.extend(listed);
@@ -97,7 +100,8 @@ pub(super) async fn set_running(
     }
 }
 
-/// EC2 changes the type of a stopped machine only. One that should run does so
+/// EC2 changes the type of a stopped machine only: nobody stops it again for what
+/// another reconciler has done since it was seen. One that should run does so
 /// again afterwards, as it was where the change failed: there may be no
 /// capacity for the new type.
 pub(super) async fn set_type(
@@ -107,6 +111,10 @@ pub(super) async fn set_type(
     want: &Instance,
 ) -> Result<(), CloudError> {
     if seen.instance_type == want.instance_type {
+        return Ok(());
+    }
+    let now = look(clients, id).await?;
+    if now.is_some_and(|now| type_of(&now) == Some(want.instance_type.as_str())) {
         return Ok(());
     }
     let changed = change_type(clients, id, want).await;
@@ -180,6 +188,10 @@ pub(super) async fn set_profile(
 
 fn state(instance: &Described) -> Option<&State> {
     instance.state().and_then(|state| state.name())
+}
+
+fn type_of(instance: &Described) -> Option<&str> {
+    instance.instance_type().map(|name| name.as_str())
 }
 
 async fn start(clients: &Clients, id: &str) -> Result<(), CloudError> {

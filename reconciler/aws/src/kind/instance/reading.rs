@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_ec2::types::{
-    AttachmentStatus, Filter, IamInstanceProfileAssociation, Instance as Described, InstanceStateName, Volume,
+    AttachmentStatus, Filter, IamInstanceProfileAssociation, Instance as Described,
+    InstanceStateName, Volume,
 };
+use lyceum_core::address::Address;
 use lyceum_core::cloud::{CloudError, Outputs};
 use lyceum_core::kind::{Instance, Kind, Volume as DataVolume};
+use lyceum_core::site::{TAG_ADDRESS, TAG_OS, TAG_OWNER};
 
 use super::machine;
 use crate::calls::Call;
@@ -15,8 +18,6 @@ use crate::clients::Clients;
 use crate::kind::volume;
 use crate::tags;
 
-/// Tag of the operating system the manifest named.
-const TAG_OS: &str = "lyceum:os";
 /// EC2's own tags about the template.
 const TAG_TEMPLATE: &str = "aws:ec2launchtemplate:id";
 const TAG_TEMPLATE_VERSION: &str = "aws:ec2launchtemplate:version";
@@ -54,15 +55,17 @@ fn part(clients: &Clients, instance: &Described) -> bool {
     claim(&clients.site, Instance::NAME, &tags) == Claim::Foreign
 }
 
-/// Root volumes that have lost our tags: no call as long as none has.
+/// Volumes of hubs without our owner's tag, somebody else's or ones that lost it:
+/// no call as long as there is none.
 async fn strays(
     clients: &Clients,
     hubs: &[Described],
     volumes: &[Volume],
 ) -> Result<Vec<Volume>, CloudError> {
     let known = |id: &str| volumes.iter().any(|volume| volume.volume_id() == Some(id));
-    let lost: Vec<String> =
-        hubs.iter().filter_map(root).filter(|id| !known(id)).map(String::from).collect();
+    let disks = hubs.iter().flat_map(|hub| hub.block_device_mappings());
+    let disks = disks.filter_map(|mapping| mapping.ebs()?.volume_id());
+    let lost: Vec<String> = disks.filter(|id| !known(id)).map(String::from).collect();
     if lost.is_empty() {
         return Ok(vec![]);
     }
@@ -99,7 +102,8 @@ async fn profiles(
 pub(super) fn root(instance: &Described) -> Option<&str> {
     let device = instance.root_device_name()?;
     let mappings = instance.block_device_mappings().iter();
-    let root = mappings.filter(|mapping| mapping.device_name() == Some(device)).find_map(|m| m.ebs());
+    let root =
+        mappings.filter(|mapping| mapping.device_name() == Some(device)).find_map(|m| m.ebs());
     root?.volume_id()
 }
 
@@ -152,8 +156,8 @@ fn running(instance: &Described) -> bool {
     matches!(state, Some(InstanceStateName::Pending | InstanceStateName::Running))
 }
 
-/// What is attached besides the root and is ours; what somebody else has
-/// attached is theirs.
+/// What is attached besides the root and is ours, or was until it lost its
+/// owner's tag; what somebody else has attached is theirs.
 fn data_volumes(
     clients: &Clients,
     instance: &Described,
@@ -161,7 +165,7 @@ fn data_volumes(
 ) -> BTreeMap<String, String> {
     let ours = |id: &str| {
         let tags = volumes.get(id).map(|volume| tags::from_ec2(volume.tags())).unwrap_or_default();
-        matches!(claim(&clients.site, DataVolume::NAME, &tags), Claim::Ours(_))
+        matches!(claim(&clients.site, DataVolume::NAME, &tags), Claim::Ours(_)) || astray(&tags)
     };
     let mappings = instance.block_device_mappings().iter();
     let leaving = [Some(AttachmentStatus::Detaching), Some(AttachmentStatus::Detached)];
@@ -172,6 +176,12 @@ fn data_volumes(
         .filter(|(_, id)| ours(id))
         .map(|(device, id)| (device.to_string(), id.to_string()))
         .collect()
+}
+
+/// Its other tags say that it is a data volume, and nobody's.
+fn astray(tags: &BTreeMap<String, String>) -> bool {
+    let address = tags.get(TAG_ADDRESS).and_then(|text| text.parse::<Address>().ok());
+    !tags.contains_key(TAG_OWNER) && address.is_some_and(|it| it.kind() == DataVolume::NAME)
 }
 
 /// When its root was attached: the time of launch changes with every start.

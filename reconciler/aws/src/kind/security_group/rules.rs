@@ -16,7 +16,8 @@ use lyceum_core::kind::{Direction, FirewallRule};
 
 use crate::calls::Call;
 use crate::clients::Clients;
-use crate::{ec2, tags};
+use crate::error::found;
+use crate::tags;
 
 type Rules = BTreeSet<FirewallRule>;
 
@@ -266,13 +267,13 @@ async fn revoke_ids(
             let call = Call::repeatable("ec2", "RevokeSecurityGroupIngress");
             let request = || ec2.revoke_security_group_ingress().group_id(group);
             let send = || request().set_security_group_rule_ids(ids.clone()).send();
-            ec2::there(calls.send(call, send).await).map(drop)
+            found(calls.send(call, send).await).map(drop)
         }
         Direction::Egress => {
             let call = Call::repeatable("ec2", "RevokeSecurityGroupEgress");
             let request = || ec2.revoke_security_group_egress().group_id(group);
             let send = || request().set_security_group_rule_ids(ids.clone()).send();
-            ec2::there(calls.send(call, send).await).map(drop)
+            found(calls.send(call, send).await).map(drop)
         }
     }
 }

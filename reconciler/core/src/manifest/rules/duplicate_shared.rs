@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::{Diagnostic, Model, Rule};
+use crate::desired::HOMES;
 
 pub(super) const RULE: Rule = Rule {
     id: "duplicate-shared",
-    summary: "Every shared directory of a cluster has a name and a path of its own.",
+    summary: "Every shared directory of a cluster has a name and a path of its own, and is not \
+              called as the homes are.",
     check,
 };
 
@@ -14,6 +16,11 @@ fn check(model: &Model, found: &mut Vec<Diagnostic>) {
     for cluster in &model.clusters {
         let mut first = BTreeMap::new();
         for (index, shared) in cluster.spec().storage.shared.iter().enumerate() {
+            if shared.name == HOMES {
+                let message = format!("`{HOMES}` is the name of the users' home directories");
+                let pointer = format!("/spec/storage/shared/{index}/name");
+                found.push(cluster.error(&pointer, &RULE, message).expected("a name of its own"));
+            }
             for (field, value) in [("name", &shared.name), ("path", &shared.path)] {
                 if *first.entry((field, value)).or_insert(index) != index {
                     let pointer = format!("/spec/storage/shared/{index}/{field}");

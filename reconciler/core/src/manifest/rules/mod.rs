@@ -30,6 +30,7 @@ mod duplicate_shared;
 mod duplicate_step;
 mod file_content;
 mod image;
+mod instance_type;
 mod label;
 mod memory;
 mod on_demand_base;
@@ -110,6 +111,7 @@ pub(super) const RULES: &[Rule] = &[
     duplicate_step::RULE,
     file_content::RULE,
     image::RULE,
+    instance_type::RULE,
     label::RULE,
     memory::RULE,
     on_demand_base::RULE,

@@ -1,0 +1,26 @@
+//! What a look costs: every call of every service counts.
+
+use system_tests::bench::{calls_of_a_plan, repository};
+use system_tests::proxy::Lent;
+use system_tests::scenario::{Lyceum, World};
+
+/// The calls of a plan that finds nothing to do.
+fn calls(clusters: usize) -> usize {
+    let repo = repository(clusters).unwrap();
+    // Pages as long as AWS's: the lent ones are short.
+    let world = World::lending(Lent::nothing()).unwrap();
+    let program = Lyceum::new(&world.endpoint(), repo.path()).unwrap();
+    program.apply().unwrap();
+    world.proxy.forget_attempts();
+    assert!(program.settled().unwrap());
+    world.proxy.attempts().len()
+}
+
+#[test]
+fn a_plan_makes_no_more_calls_than_promised() {
+    let (one, three) = (calls(1), calls(3));
+    assert!(one <= calls_of_a_plan(1), "{one} calls for one cluster");
+    assert!(three <= calls_of_a_plan(3), "{three} calls for three clusters");
+    // What is left over for one must not hide what each further one costs.
+    assert!(three - one <= 2 * 8, "{one} calls for one cluster, {three} for three");
+}
