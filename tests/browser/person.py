@@ -67,6 +67,8 @@ class Person:
         self.keep("sign-in")
         self.page.click("#login_submit")
         self.page.wait_for_url(lambda url: "/hub/login" not in url)
+        # Buttons do nothing until the page's scripts are there.
+        self.page.wait_for_load_state("networkidle")
 
     def start(self):
         """From the home page to JupyterLab."""

@@ -31,8 +31,7 @@ pub(crate) fn what_is_old_altered_or_tampered_with_is_refused_and_mended(story: 
         let reports = live.reports().unwrap();
         assert!(is_whole(&reports, 3), "what was good is kept: {reports:?}");
         if what.contains("unsigned") {
-            // The list of the bucket shows bodies alone: what is beside one is put
-            // back by whoever took it away.
+            // The two are refused in the same words.
             put_pointer(live, &now);
             taken(live);
         }
@@ -91,8 +90,9 @@ fn altered(pointer: &Value) -> Value {
     altered
 }
 
+/// Another body without a signature: who polls is told of bodies alone.
 fn unsigned(pointer: &Value) -> Value {
-    let mut unsigned = pointer.clone();
+    let mut unsigned = altered(pointer);
     unsigned["metadata"].as_object_mut().unwrap().remove("lyceum-signature");
     unsigned
 }
