@@ -24,7 +24,7 @@ use lyceum_core::site::digest;
 const LONGEST: Duration = Duration::from_secs(3600);
 
 /// As a failure names it.
-const STOP: &str = "ec2:StopInstances ";
+const STOP: &str = "ec2:StopInstances";
 
 /// The changes of one scope that are not tried for now.
 #[derive(Debug, Default)]
