@@ -249,10 +249,10 @@ impl Work {
 
     /// Tells the emulator of the nodes that are dead and should not be.
     fn check(&self, instances: &[Instance], nodes: &[Node]) -> Result<(), Error> {
-        if self.seen().checked.replace(Instant::now()).is_some_and(|at| at.elapsed() < CHECK_EVERY)
-        {
+        if self.seen().checked.is_some_and(|at| at.elapsed() < CHECK_EVERY) {
             return Ok(());
         }
+        self.seen().checked = Some(Instant::now());
         let running = self.ground.running()?;
         let is_up = |id: &str| {
             let mut instances = instances.iter();
