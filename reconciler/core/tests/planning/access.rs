@@ -33,13 +33,7 @@ const EVERY_NODE: &[&str] = &[
     "s3:PutObject",
     "ssm:GetParameter",
 ];
-/// What a node does to keep its group from taking it.
-const LIFECYCLE: &[&str] = &[
-    "autoscaling:CompleteLifecycleAction",
-    "autoscaling:RecordLifecycleActionHeartbeat",
-    "autoscaling:SetInstanceProtection",
-];
-const HUB: &[&str] = &["ec2:DescribeInstances", "ssm:PutParameter"];
+const HUB: &[&str] = &["ssm:PutParameter"];
 
 /// What a group's role allows: actions with the resources of each.
 fn allowed(group: &str) -> BTreeMap<String, BTreeSet<String>> {
@@ -64,7 +58,7 @@ fn texts(list: &Value) -> Vec<String> {
 fn each_group_may_do_what_its_nodes_need() {
     for (group, own) in [("hub", HUB), ("workers", &[][..])] {
         let allowed = allowed(group);
-        let needed = [SESSION_MANAGER, EVERY_NODE, LIFECYCLE, own].concat();
+        let needed = [SESSION_MANAGER, EVERY_NODE, own].concat();
         let missing: Vec<_> = needed.iter().filter(|it| !allowed.contains_key(**it)).collect();
         assert!(missing.is_empty(), "{group}: {missing:?}");
         let system = "@{geo/file-system/main:arn}".to_string();
