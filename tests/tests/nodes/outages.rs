@@ -8,7 +8,7 @@ use crate::kit::{JOINED, Story};
 
 const AWAY: Duration = Duration::from_secs(120);
 /// S3 is away alone before the rest of AWS goes, too.
-const ALONE: Duration = Duration::from_secs(40);
+const ALONE: Duration = Duration::from_secs(25);
 
 pub(crate) fn what_is_away_for_two_minutes_breaks_nothing(story: &mut Story) {
     let (emulator, forward) = (story.live.cloud.emulator().address(), story.live.cloud.forward());
