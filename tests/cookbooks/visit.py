@@ -112,12 +112,16 @@ class Visit:
 
     def run(self, code, kernel=None):
         """What a cell prints, or its result."""
+        base = f"/user/{quote(self.name)}"
         if kernel:
             # Signs in to the server, as a page of its own would have.
-            self.ask("GET", f"/user/{quote(self.name)}/lab")
-        else:
-            kernel = self.kernel()
-        return asyncio.run(asyncio.wait_for(self._run(code, kernel), self.cell))
+            self.ask("GET", f"{base}/lab")
+            return asyncio.run(asyncio.wait_for(self._run(code, kernel), self.cell))
+        kernel = self.kernel()
+        said = asyncio.run(asyncio.wait_for(self._run(code, kernel), self.cell))
+        # A kernel for each cell would fill the server's memory.
+        self.ask("DELETE", f"{base}/api/kernels/{kernel}").raise_for_status()
+        return said
 
     async def _run(self, code, kernel):
         path = f"/user/{quote(self.name)}/api/kernels/{kernel}/channels"
