@@ -15,3 +15,4 @@ pub mod render;
 pub mod reports;
 pub mod road;
 pub mod source;
+mod whole;

@@ -6,14 +6,13 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use futures_util::StreamExt;
-use lyceum_core::cloud::{Cloud, CloudError};
+use lyceum_core::cloud::Cloud;
 use lyceum_core::kind::{Body, Said};
 use lyceum_core::manifest::Manifests;
-use lyceum_core::observed::{Gap, Object, ObservedState};
+use lyceum_core::observed::{Object, ObservedState};
 
-/// Reports read at the same time.
-const AT_ONCE: usize = 16;
+use crate::whole;
+
 /// Reports of one look; nodes beyond are shown as not read.
 const MOST: usize = 5_000;
 
@@ -47,36 +46,7 @@ impl Heard {
                 open.push(object.clone());
             }
         }
-        let answers = futures_util::stream::iter(open).map(|object| async {
-            let answer = cloud.read(&object).await;
-            (object, answer)
-        });
-        let answers: Vec<(Object, Result<Option<Object>, CloudError>)> =
-            answers.buffered(AT_ONCE).collect().await;
-        for (object, answer) in answers {
-            self.take(object, answer, observed);
-        }
-    }
-
-    fn take(
-        &self,
-        object: Object,
-        answer: Result<Option<Object>, CloudError>,
-        observed: &mut ObservedState,
-    ) {
-        match answer {
-            Ok(Some(whole)) => {
-                self.remember(&whole);
-                observed.put(whole);
-            }
-            Ok(None) => observed.objects.retain(|other| *other != object),
-            Err(error) => observed.gaps.push(Gap {
-                region: object.region.clone(),
-                kind: object.address.kind().into(),
-                scope: object.address.scope().into(),
-                cause: error.to_string(),
-            }),
-        }
+        whole::read(cloud, open, observed, |report| self.remember(report)).await;
     }
 
     fn known(&self, place: &Place, etag: Option<&String>) -> Option<Arc<Said>> {

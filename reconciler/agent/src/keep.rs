@@ -16,9 +16,9 @@ use lyceum_core::node::bundle::MAX_PACKED;
 use lyceum_core::node::host::{Answer, Cause, HostError};
 use lyceum_core::node::pointer::Pointer;
 use lyceum_core::node::report::NodeReport;
+use lyceum_core::site::digest_of;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use sha2::{Digest, Sha256};
 
 use crate::disk::{self, failed};
 
@@ -127,7 +127,7 @@ impl Keep {
         let content = disk::read(&path, limit)
             .map_err(|error| failed(format!("read {}", path.display()), &error))?;
         // One that the disk has spoilt is fetched again.
-        Ok(content.filter(|content| hex(content) == digest))
+        Ok(content.filter(|content| digest_of(content) == digest))
     }
 
     /// Keeps a bundle.
@@ -220,11 +220,6 @@ impl Keep {
     }
 }
 
-/// SHA-256, in hex.
-pub fn hex(content: &[u8]) -> String {
-    Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// Whether a text is a SHA-256 in hex.
 pub fn is_digest(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
@@ -269,7 +264,7 @@ mod tests {
     fn a_bundle_that_is_spoilt_is_as_good_as_none() {
         let folder = tempfile::tempdir().unwrap();
         let keep = Keep::at(folder.path()).unwrap();
-        let digest = hex(b"bundle");
+        let digest = digest_of(b"bundle");
         assert_eq!(keep.bundle(&digest).unwrap(), None);
         keep.keep_bundle(&digest, b"bundle").unwrap();
         assert_eq!(keep.bundle(&digest).unwrap(), Some(b"bundle".to_vec()));

@@ -7,11 +7,11 @@ use lyceum_core::manifest::role::RoleManifest;
 use lyceum_core::node::bundle::{Bundle, MAX_FILES, MAX_PACKED, MAX_UNPACKED, Role};
 use lyceum_core::node::facts::Facts;
 use lyceum_core::node::pointer::Target;
+use lyceum_core::site::digest_of;
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::disk;
-use crate::keep::hex;
 
 /// Longest of the small files that are named.
 const LARGEST: usize = 4 * 1024 * 1024;
@@ -130,7 +130,7 @@ pub fn facts(machine: Facts, path: Option<&Path>) -> Result<Facts, LocalError> {
 /// The digest of a target that has no bundle in a bucket.
 pub fn digest(target: &Target, bundle: &Bundle) -> String {
     let packed = bundle.pack().unwrap_or_default();
-    hex(format!("{}{}", target.digest(), hex(&packed)).as_bytes())
+    digest_of(format!("{}{}", target.digest(), digest_of(&packed)).as_bytes())
 }
 
 fn role(folder: &Path, name: &str) -> Result<Role, LocalError> {

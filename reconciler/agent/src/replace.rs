@@ -13,10 +13,11 @@ use std::time::Duration;
 
 use lyceum_core::node::host::{Answer, Cause, HostError};
 use lyceum_core::node::report::AgentReport;
+use lyceum_core::site::digest_of;
 use serde::{Deserialize, Serialize};
 
 use crate::disk::{self, failed};
-use crate::keep::{Keep, hex};
+use crate::keep::Keep;
 use crate::machine::programs::{self, Asked};
 
 /// Largest agent in bytes.
@@ -63,7 +64,7 @@ impl Own {
         // One that was replaced while it ran.
         let text = path.to_string_lossy();
         let path = text.strip_suffix(" (deleted)").map_or(path.clone(), PathBuf::from);
-        Ok(Self { path, digest: hex(&std::fs::read(SELF).map_err(error)?) })
+        Ok(Self { path, digest: digest_of(&std::fs::read(SELF).map_err(error)?) })
     }
 
     /// For the report.

@@ -1,6 +1,8 @@
 //! As much of AWS as a node needs, on loopback: its metadata, S3, parameters,
 //! a registry's login, a metric. It checks who asks, and can be away.
 
+use lyceum_core::site::digest_of;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -14,7 +16,6 @@ use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use lyceum_agent::aws::{Aws, Endpoints};
 use lyceum_agent::http::Names;
-use lyceum_agent::keep::hex;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -165,7 +166,7 @@ fn service(
         return Ok(call(state, &target, body));
     }
     let hashed = header("x-amz-content-sha256");
-    assert_eq!(hashed, hex(body), "the body is signed");
+    assert_eq!(hashed, digest_of(body), "the body is signed");
     let path = head.uri.path().trim_start_matches('/');
     let (bucket, key) = path.split_once('/').unwrap();
     assert_eq!(bucket, BUCKET);
@@ -180,7 +181,7 @@ fn service(
     let Some(object) = state.objects.get(key) else {
         return Ok(plain(404, "<Error><Code>NoSuchKey</Code></Error>"));
     };
-    let etag = format!("\"{}\"", &hex(&object.body)[..32]);
+    let etag = format!("\"{}\"", &digest_of(&object.body)[..32]);
     let mut answer = if header("if-none-match") == etag {
         plain(304, "")
     } else {
@@ -226,7 +227,7 @@ fn list(state: &State, query: &str) -> Response<Full<Bytes>> {
     let rest: Vec<_> = all.filter(|(key, _)| after.as_ref().is_none_or(|it| *key > it)).collect();
     let mut text = String::from("<?xml version=\"1.0\"?><ListBucketResult>");
     for (key, object) in rest.iter().take(state.page) {
-        let etag = &hex(&object.body)[..32];
+        let etag = &digest_of(&object.body)[..32];
         text.push_str(&format!(
             "<Contents><Key>{key}</Key><ETag>&quot;{etag}&quot;</ETag></Contents>"
         ));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use lyceum_agent::follow::{Look, Node};
-use lyceum_agent::keep::{Keep, hex};
+use lyceum_agent::keep::Keep;
 use lyceum_agent::replace::Own;
 use lyceum_agent::round::Stop;
 use lyceum_agent::settings::Settings;
@@ -13,6 +13,7 @@ use lyceum_core::node::bundle::{Bundle, Role};
 use lyceum_core::node::converge::Mode;
 use lyceum_core::node::pointer::{Body, Pointer, Target, public_key};
 use lyceum_core::node::report::{NodeReport, StepOutcome};
+use lyceum_core::site::digest_of;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -55,7 +56,7 @@ impl Site {
         };
         let keep = Keep::at(&self.folder.path().join("state")).unwrap();
         let runtime = self.cloud.runtime.handle().clone();
-        let own = Own { path: self.agent(), digest: hex(AGENT) };
+        let own = Own { path: self.agent(), digest: digest_of(AGENT) };
         Node::new(runtime, keep, settings, &self.cloud.endpoints(), own).unwrap()
     }
 
@@ -88,7 +89,7 @@ impl Site {
     pub(crate) fn target_of(&self, spec: Value) -> Target {
         let bundle = bundle(spec);
         let packed = bundle.pack().unwrap();
-        let digest = hex(&packed);
+        let digest = digest_of(&packed);
         self.cloud.put(&format!("clusters/geo-101/bundles/{digest}"), &packed);
         Target {
             bundle: digest,

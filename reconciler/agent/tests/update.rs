@@ -1,11 +1,11 @@
 //! The agent's own update, as far as it goes without becoming another program:
 //! what is not right is refused, said, and not tried again.
 
-use lyceum_agent::keep::hex;
 use lyceum_agent::round::Stop;
 use lyceum_core::node::converge::Mode;
 use lyceum_core::node::pointer::{AgentBinary, Target};
 use lyceum_core::node::report::StepOutcome;
+use lyceum_core::site::digest_of;
 
 use crate::following::{AGENT, Site};
 
@@ -14,7 +14,7 @@ fn an_agent_that_cannot_run_is_refused_once_and_reported() {
     let mut site = Site::new();
     let mut node = site.node();
     let program = b"#!/bin/sh\necho broken >&2\nexit 1\n";
-    let agent = AgentBinary { digest: hex(program), size: program.len() as u64 };
+    let agent = AgentBinary { digest: digest_of(program), size: program.len() as u64 };
     let key = format!("clusters/geo-101/agents/{}", agent.digest);
     site.cloud.put(&key, program);
     let target = Target { agent: Some(agent.clone()), ..site.target("one") };
@@ -40,7 +40,7 @@ fn an_agent_that_is_not_what_its_name_says_is_not_even_tried() {
     let mut node = site.node();
     let mark = site.folder.path().join("ran");
     let program = format!("#!/bin/sh\ntouch {}\n", mark.display());
-    let agent = AgentBinary { digest: hex(b"another"), size: program.len() as u64 };
+    let agent = AgentBinary { digest: digest_of(b"another"), size: program.len() as u64 };
     let key = format!("clusters/geo-101/agents/{}", agent.digest);
     site.cloud.put(&key, program.as_bytes());
     let target = Target { agent: Some(agent.clone()), ..site.target("one") };

@@ -22,6 +22,7 @@ mod marker;
 mod observe;
 mod policy;
 mod secret;
+mod stored;
 mod surroundings;
 mod tags;
 mod tokens;

@@ -14,7 +14,7 @@ use crate::claim::{Listing, gap};
 use crate::clients::Clients;
 use crate::cloud::Aws;
 use crate::kind::scaling_group::Member;
-use crate::{kind, surroundings};
+use crate::{kind, stored, surroundings};
 
 /// Everything that is ours in these regions, and what it stands in.
 pub(crate) async fn observe(aws: &Aws, scope: &Scope) -> ObservedState {
@@ -95,7 +95,7 @@ pub(crate) async fn observe_stored(
 
 /// Agents, bundles, pointers and reports: one list of the bucket serves all.
 async fn stored(clients: &Clients) -> Listing {
-    match clients.calls.in_time(kind::object::described(clients)).await {
+    match clients.calls.in_time(stored::described(clients)).await {
         Ok(stored) => joined([
             kind::object::listing(clients, &stored),
             kind::pointer::listing(clients, &stored),

@@ -1,6 +1,6 @@
 //! An emulator and a repository's view of it: what the tests of all kinds share.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
@@ -10,6 +10,7 @@ use lyceum_core::address::Address;
 use lyceum_core::cloud::{Cloud, Outputs, Scope};
 use lyceum_core::desired::Resource;
 use lyceum_core::kind::Body;
+use lyceum_core::manifest::repository::SERVICES;
 use lyceum_core::observed::{Object, ObservedState};
 use lyceum_core::site::GLOBAL;
 
@@ -166,26 +167,9 @@ async fn connect(url: &str, source: &str) -> Aws {
 }
 
 fn options(url: &str) -> Options {
-    let services = [
-        "autoscaling",
-        "cloudwatch",
-        "ec2",
-        "efs",
-        "events",
-        "iam",
-        "route53",
-        "s3",
-        "servicediscovery",
-        "sqs",
-        "ssm",
-        "sts",
-    ];
-    let rates = services.map(|service| (service.to_string(), (10_000.0, 10_000)));
-    Options {
-        rates: Rates(BTreeMap::from(rates)),
-        emulator: Some(url.into()),
-        ..Options::default()
-    }
+    let unlimited = |service: &&str| (service.to_string(), (10_000.0, 10_000));
+    let rates = SERVICES.iter().map(unlimited).collect();
+    Options { rates: Rates(rates), emulator: Some(url.into()), ..Options::default() }
 }
 
 /// The SDK's own configuration, past everything this crate adds to it.

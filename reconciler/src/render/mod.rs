@@ -9,7 +9,7 @@ mod difference;
 pub mod json;
 mod lines;
 pub mod markdown;
-mod nodes;
+pub(crate) mod nodes;
 mod outcome;
 mod paint;
 mod stats;

@@ -102,7 +102,8 @@ fn row(node: &NodeState) -> [String; 7] {
     ]
 }
 
-fn standing(node: &NodeState) -> &'static str {
+/// How a node stands, in words.
+pub(crate) fn standing(node: &NodeState) -> &'static str {
     if node.leaving {
         return "leaving";
     }

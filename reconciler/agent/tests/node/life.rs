@@ -3,9 +3,9 @@
 
 use std::time::{Duration, Instant};
 
-use lyceum_agent::keep::hex;
 use lyceum_core::node::pointer::{AgentBinary, Target, public_key};
 use lyceum_core::node::report::{NodeReport, StepOutcome};
+use lyceum_core::site::digest_of;
 use serde_json::{Value, json};
 
 use super::kit::{Real, agent};
@@ -206,7 +206,7 @@ impl Life {
     /// A program with a byte more is another program that does the same.
     fn updates_itself(&mut self) {
         let mut new = std::fs::read(agent()).unwrap();
-        let old = hex(&new);
+        let old = digest_of(&new);
         assert_eq!(self.report().unwrap().agent.digest, old);
         new.push(b'\n');
         let digest = self.upload(&new);
@@ -247,7 +247,7 @@ impl Life {
         self.real.node.write("/var/lib/lyceum/agent.trial.json", trial.as_bytes(), "0600").unwrap();
         self.real.node.write("/var/lib/lyceum/agent.previous", &original, "0700").unwrap();
         self.real.shell("systemctl start lyceum-agent");
-        self.wait("the previous agent", |life| life.agent() == hex(&original));
+        self.wait("the previous agent", |life| life.agent() == digest_of(&original));
         let rejected = self.real.shell("cat /var/lib/lyceum/agent.rejected.json");
         assert!(rejected.contains(&now), "{rejected}");
     }
@@ -276,7 +276,7 @@ impl Life {
 
     /// Uploads an agent and points to it.
     fn upload(&mut self, program: &[u8]) -> String {
-        let agent = AgentBinary { digest: hex(program), size: program.len() as u64 };
+        let agent = AgentBinary { digest: digest_of(program), size: program.len() as u64 };
         self.site.cloud.put(&format!("clusters/geo-101/agents/{}", agent.digest), program);
         let digest = agent.digest.clone();
         let target = Target { agent: Some(agent), ..self.greeting_target("three") };

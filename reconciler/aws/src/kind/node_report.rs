@@ -3,18 +3,15 @@
 
 use std::sync::Arc;
 
-use aws_sdk_s3::primitives::ByteStream;
 use lyceum_core::address::Address;
 use lyceum_core::cloud::{Class, CloudError, Outputs};
 use lyceum_core::desired::Resource;
 use lyceum_core::kind::{NodeReport, Said};
 use lyceum_core::observed::Object;
 
-use super::object::{Stored, bare};
-use crate::calls::Call;
 use crate::claim::{Found, Listing};
 use crate::clients::Clients;
-use crate::error::found;
+use crate::stored::{self, Stored};
 
 /// Most bytes of a report that is read; a node that tells more is not heard.
 const MAX_REPORT: u64 = lyceum_core::node::report::MAX_REPORT as u64;
@@ -22,13 +19,11 @@ const MAX_REPORT: u64 = lyceum_core::node::report::MAX_REPORT as u64;
 /// The reports among what is stored.
 pub(crate) fn listing(clients: &Clients, stored: &[Stored]) -> Listing {
     let mut listing = Listing::default();
-    for Stored { bucket, key, size, etag, modified } in stored {
+    for one in stored {
+        let Stored { bucket, key, size, .. } = one;
         let Some(address) = address(key) else { continue };
         let body = NodeReport { bucket: bucket.clone(), key: key.clone(), size: *size, said: None };
-        let outputs = Outputs::from([
-            ("etag".into(), etag.clone()),
-            ("modified".into(), modified.to_string()),
-        ]);
+        let outputs = one.version();
         let found = Found { id: key.clone(), tags: Default::default(), outputs, body: body.into() };
         listing.push(address, &clients.region, found);
     }
@@ -45,27 +40,14 @@ pub(crate) async fn read(
         let why = format!("it has {} bytes, {MAX_REPORT} are read at most", seen.size);
         return Ok(Some(saying(object, seen, Said::Unreadable(why))));
     }
-    let answer = clients
-        .calls
-        .send(Call::read("s3", "GetObject"), || {
-            clients
-                .s3
-                .get_object()
-                .bucket(&seen.bucket)
-                .expected_bucket_owner(&clients.site.account)
-                .key(&seen.key)
-                .send()
-        })
-        .await;
-    let Some(answer) = found(answer)? else { return Ok(None) };
-    let etag = bare(answer.e_tag.as_deref().unwrap_or_default());
-    let length = answer.content_length.and_then(|size| u64::try_from(size).ok());
-    let said = match length {
-        Some(size) if size <= MAX_REPORT => Said::parse(&collected(answer.body).await?),
-        _ => Said::Unreadable("it has grown too long".into()),
+    let place = (seen.bucket.as_str(), seen.key.as_str());
+    let Some(found) = stored::read(clients, place, MAX_REPORT).await? else { return Ok(None) };
+    let said = match found.bytes {
+        Some(bytes) => Said::parse(&bytes),
+        None => Said::Unreadable("it has grown too long".into()),
     };
     let mut whole = saying(object, seen, said);
-    whole.outputs.insert("etag".into(), etag);
+    whole.outputs.insert("etag".into(), found.etag);
     Ok(Some(whole))
 }
 
@@ -93,31 +75,12 @@ pub(crate) async fn delete(
     _object: &Object,
     seen: &NodeReport,
 ) -> Result<(), CloudError> {
-    clients
-        .calls
-        .send(Call::repeatable("s3", "DeleteObject"), || {
-            clients
-                .s3
-                .delete_object()
-                .bucket(&seen.bucket)
-                .expected_bucket_owner(&clients.site.account)
-                .key(&seen.key)
-                .send()
-        })
-        .await
-        .map(drop)
+    stored::remove(clients, (&seen.bucket, &seen.key)).await
 }
 
 fn saying(object: &Object, seen: &NodeReport, said: Said) -> Object {
     let body = NodeReport { said: Some(Arc::new(said)), ..seen.clone() };
     Object { body: body.into(), ..object.clone() }
-}
-
-async fn collected(body: ByteStream) -> Result<Vec<u8>, CloudError> {
-    let bytes = body.collect().await.map_err(|error| {
-        CloudError::new(Class::Ambiguous, "s3:GetObject", format!("the answer broke off: {error}"))
-    })?;
-    Ok(bytes.into_bytes().to_vec())
 }
 
 /// `clusters/geo-101/nodes/i-0123.json` is `geo-101/node-report/i-0123`.

@@ -1,6 +1,5 @@
-//! Content-addressed objects in the artifact bucket, and the one list of all that
-//! lies there. They carry no tags: they
-//! are ours by the bucket they are in and by their key.
+//! Content-addressed objects in the artifact bucket. They carry no tags: they are
+//! ours by the bucket they are in and by their key.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,59 +18,10 @@ use lyceum_core::site::digest_of;
 use crate::calls::Call;
 use crate::claim::{Found, Listing};
 use crate::clients::Clients;
+use crate::stored::{self, Stored};
 
 /// Digits of the digest that stand in an object's address.
 const SHORT: usize = 12;
-
-/// One thing in the bucket, as a list gives it.
-pub(crate) struct Stored {
-    /// The bucket.
-    pub(crate) bucket: String,
-    /// The key.
-    pub(crate) key: String,
-    /// Size in bytes.
-    pub(crate) size: u64,
-    /// The ETag, without quotes.
-    pub(crate) etag: String,
-    /// Seconds since 1970, UTC, when it was written.
-    pub(crate) modified: i64,
-}
-
-/// Everything under the clusters' prefix, a call for a thousand keys: S3 cannot
-/// narrow a list by what comes after the cluster's name. With more keys than a
-/// list has pages for (200,000) all that lies there is a gap, and says so.
-pub(crate) async fn described(clients: &Clients) -> Result<Vec<Stored>, CloudError> {
-    let bucket = clients.site.bucket(&clients.region);
-    let listed = clients
-        .calls
-        .pages(
-            Call::read("s3", "ListObjectsV2"),
-            |token| {
-                let request = clients
-                    .s3
-                    .list_objects_v2()
-                    .bucket(&bucket)
-                    .expected_bucket_owner(&clients.site.account)
-                    .prefix("clusters/");
-                request.set_continuation_token(token).send()
-            },
-            |page| (page.contents.unwrap_or_default(), page.next_continuation_token),
-        )
-        .await;
-    let listed = match listed {
-        Ok(listed) => listed,
-        Err(error) if error.class == Class::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error),
-    };
-    let stored = listed.into_iter().map(|object| Stored {
-        bucket: bucket.clone(),
-        size: object.size().and_then(|size| u64::try_from(size).ok()).unwrap_or(0),
-        etag: bare(object.e_tag().unwrap_or_default()),
-        modified: object.last_modified().map_or(0, |time| time.secs()),
-        key: object.key.unwrap_or_default(),
-    });
-    Ok(stored.collect())
-}
 
 /// The agents and bundles among what is stored; other keys are not ours.
 pub(crate) fn listing(clients: &Clients, stored: &[Stored]) -> Listing {
@@ -85,11 +35,6 @@ pub(crate) fn listing(clients: &Clients, stored: &[Stored]) -> Listing {
         listing.push(address, &clients.region, found);
     }
     listing
-}
-
-/// An ETag as S3 gives it, without its quotes.
-pub(crate) fn bare(etag: &str) -> String {
-    etag.trim_matches('"').into()
 }
 
 fn outputs(body: &StoredObject) -> Outputs {
@@ -150,19 +95,7 @@ pub(crate) async fn delete(
     _object: &Object,
     seen: &StoredObject,
 ) -> Result<(), CloudError> {
-    clients
-        .calls
-        .send(Call::repeatable("s3", "DeleteObject"), || {
-            clients
-                .s3
-                .delete_object()
-                .bucket(&seen.bucket)
-                .expected_bucket_owner(&clients.site.account)
-                .key(&seen.key)
-                .send()
-        })
-        .await
-        .map(drop)
+    stored::remove(clients, (&seen.bucket, &seen.key)).await
 }
 
 /// Puts the content, where a version that it must not match is not there.

@@ -20,29 +20,22 @@ use lyceum_core::kind::Pointer;
 use lyceum_core::node::pointer::{self, Body, MAX_BODY, Trust};
 use lyceum_core::observed::Object;
 
-use super::object::{Stored, bare};
 use super::signing_key;
 use crate::calls::Call;
 use crate::claim::{Found, Listing};
 use crate::clients::Clients;
-use crate::error::found;
+use crate::stored::{self, Stored, bare};
 
-/// Names of the metadata beside the body.
-const SEQUENCE: &str = "lyceum-sequence";
-const REVISION: &str = "lyceum-revision";
-const SIGNATURE: &str = "lyceum-signature";
 const PUT: Call = Call::once("s3", "PutObject");
 
 /// The pointers among what is stored: where they are and their ETags.
 pub(crate) fn listing(clients: &Clients, stored: &[Stored]) -> Listing {
     let mut listing = Listing::default();
-    for Stored { bucket, key, etag, modified, .. } in stored {
+    for one in stored {
+        let Stored { bucket, key, .. } = one;
         let Some(address) = address(key) else { continue };
         let body = Pointer { bucket: bucket.clone(), key: key.clone(), ..Pointer::default() };
-        let outputs = Outputs::from([
-            ("etag".into(), etag.clone()),
-            ("modified".into(), modified.to_string()),
-        ]);
+        let outputs = one.version();
         let found = Found { id: key.clone(), tags: Default::default(), outputs, body: body.into() };
         listing.push(address, &clients.region, found);
     }
@@ -93,19 +86,7 @@ pub(crate) async fn delete(
     _object: &Object,
     seen: &Pointer,
 ) -> Result<(), CloudError> {
-    clients
-        .calls
-        .send(Call::repeatable("s3", "DeleteObject"), || {
-            clients
-                .s3
-                .delete_object()
-                .bucket(&seen.bucket)
-                .expected_bucket_owner(&clients.site.account)
-                .key(&seen.key)
-                .send()
-        })
-        .await
-        .map(drop)
+    stored::remove(clients, (&seen.bucket, &seen.key)).await
 }
 
 /// A pointer as it stands in the bucket.
@@ -228,11 +209,10 @@ async fn put(
                 Some(etag) => request.if_match(format!("\"{etag}\"")),
                 None => request.if_none_match("*"),
             };
-            request
+            let beside = signed.metadata().into_iter();
+            beside
+                .fold(request, |request, (name, value)| request.metadata(name, value))
                 .content_type("application/json")
-                .metadata(SEQUENCE, signed.sequence.to_string())
-                .metadata(REVISION, &signed.revision)
-                .metadata(SIGNATURE, &signed.signature)
                 .body(ByteStream::from(signed.body.clone().into_bytes()))
                 .send()
         })
@@ -245,38 +225,13 @@ async fn present(
     bucket: &str,
     key: &str,
 ) -> Result<Option<Present>, CloudError> {
-    let answer = clients
-        .calls
-        .send(Call::read("s3", "GetObject"), || {
-            clients
-                .s3
-                .get_object()
-                .bucket(bucket)
-                .expected_bucket_owner(&clients.site.account)
-                .key(key)
-                .send()
-        })
-        .await;
-    let Some(answer) = found(answer)? else { return Ok(None) };
-    let mut metadata = answer.metadata.unwrap_or_default();
-    let etag = bare(answer.e_tag.as_deref().unwrap_or_default());
-    let fits = answer.content_length.is_some_and(|size| size >= 0 && size as usize <= MAX_BODY);
-    let text = if fits { collected(answer.body).await? } else { String::new() };
-    let pointer = pointer::Pointer {
-        body: text,
-        sequence: metadata.remove(SEQUENCE).and_then(|text| text.parse().ok()).unwrap_or(0),
-        revision: metadata.remove(REVISION).unwrap_or_default(),
-        signature: metadata.remove(SIGNATURE).unwrap_or_default(),
+    let Some(found) = stored::read(clients, (bucket, key), MAX_BODY as u64).await? else {
+        return Ok(None);
     };
+    let text = String::from_utf8_lossy(&found.bytes.unwrap_or_default()).into_owned();
+    let pointer = pointer::Pointer::stored(text, |name| found.metadata.get(name).cloned());
     let body = serde_json::from_str(&pointer.body).ok();
-    Ok(Some(Present { etag, pointer, body }))
-}
-
-async fn collected(body: ByteStream) -> Result<String, CloudError> {
-    let bytes = body.collect().await.map_err(|error| {
-        CloudError::new(Class::Ambiguous, "s3:GetObject", format!("the answer broke off: {error}"))
-    })?;
-    Ok(String::from_utf8_lossy(&bytes.into_bytes()).into_owned())
+    Ok(Some(Present { etag: found.etag, pointer, body }))
 }
 
 /// `clusters/geo-101/pointers/hub.json` is `geo-101/pointer/hub`.

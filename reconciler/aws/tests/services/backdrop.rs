@@ -12,6 +12,7 @@ use lyceum_core::address::Address;
 use lyceum_core::cloud::{Cloud, CloudError, Outputs, Scope};
 use lyceum_core::desired::Resource;
 use lyceum_core::kind::Body;
+use lyceum_core::manifest::repository::SERVICES;
 use lyceum_core::observed::{Gap, Object, ObservedState};
 use lyceum_core::site::Site;
 
@@ -178,20 +179,6 @@ pub(crate) async fn look(aws: &Aws) -> ObservedState {
 }
 
 async fn connect(between: &Between, source: char, artifacts: BTreeMap<String, PathBuf>) -> Aws {
-    const SERVICES: &[&str] = &[
-        "autoscaling",
-        "cloudwatch",
-        "ec2",
-        "efs",
-        "events",
-        "iam",
-        "route53",
-        "s3",
-        "servicediscovery",
-        "sqs",
-        "ssm",
-        "sts",
-    ];
     let unlimited = |service: &&str| (service.to_string(), (10_000.0, 10_000));
     let options = Options {
         rates: Rates(SERVICES.iter().map(unlimited).collect()),

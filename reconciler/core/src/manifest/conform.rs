@@ -201,7 +201,8 @@ fn type_words(name: &str) -> Option<&'static str> {
     }
 }
 
-fn type_of(value: &Value) -> &'static str {
+/// What a value is, in words.
+pub(super) fn type_of(value: &Value) -> &'static str {
     match value {
         Value::Null => "empty",
         Value::Bool(_) => "true or false",

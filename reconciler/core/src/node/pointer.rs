@@ -19,6 +19,10 @@ use serde_json::Value;
 
 /// Largest body in bytes.
 pub const MAX_BODY: usize = 256 * 1024;
+/// Names of the metadata beside the body.
+const SEQUENCE: &str = "lyceum-sequence";
+const REVISION: &str = "lyceum-revision";
+const SIGNATURE: &str = "lyceum-signature";
 
 /// What a node is to be.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -165,6 +169,23 @@ impl Pointer {
         let signature = SigningKey::from_bytes(private).sign(&pointer.signed_bytes());
         pointer.signature = STANDARD.encode(signature.to_bytes());
         pointer
+    }
+
+    /// What stands in the bucket: the body, and beside it metadata by name.
+    /// Whatever is missing makes one that no node takes.
+    pub fn stored(body: String, metadata: impl Fn(&str) -> Option<String>) -> Self {
+        let text = |name| metadata(name).unwrap_or_default();
+        let sequence = text(SEQUENCE).parse().unwrap_or_default();
+        Self { body, sequence, revision: text(REVISION), signature: text(SIGNATURE) }
+    }
+
+    /// What is to stand beside the body.
+    pub fn metadata(&self) -> [(&'static str, String); 3] {
+        [
+            (SEQUENCE, self.sequence.to_string()),
+            (REVISION, self.revision.clone()),
+            (SIGNATURE, self.signature.clone()),
+        ]
     }
 
     /// What it says, if the node may take it.

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use git2::{IndexAddOption, Repository, RepositoryInitOptions, Signature, StatusOptions};
+use lyceum_core::manifest::repository::SERVICES;
 use lyceum_local::Subnet;
 
 use crate::cli::failure::Failed;
@@ -37,20 +38,6 @@ spec:
 
 /// The emulator takes calls as fast as they come.
 const SETTINGS: &str = "apiVersion: lyceum/v1\nkind: Repository\nspec:\n  rates:\n";
-const SERVICES: &[&str] = &[
-    "autoscaling",
-    "cloudwatch",
-    "ec2",
-    "efs",
-    "events",
-    "iam",
-    "route53",
-    "s3",
-    "servicediscovery",
-    "sqs",
-    "ssm",
-    "sts",
-];
 
 const README: &str = "\
 # A cluster on this machine

@@ -13,7 +13,7 @@ use super::{runtime, up};
 use crate::cli::args::{Format, LocalStatusArgs};
 use crate::cli::failure::Failed;
 use crate::cli::{Exit, output};
-use crate::render::json;
+use crate::render::{json, nodes};
 use crate::road::{Road, Wanted, declared, status};
 
 pub(super) fn run(args: &LocalStatusArgs) -> Result<Exit, Failed> {
@@ -135,16 +135,11 @@ fn rows(cloud: &Cloud) -> Vec<String> {
     cloud.state.nodes.iter().map(row).collect()
 }
 
+/// Here a node that was not heard of is seen to boot.
 fn standing(node: &NodeState) -> &'static str {
     match node.standing {
-        _ if node.leaving => "leaving",
-        Standing::Good if node.behind => "ready, behind",
-        Standing::Good => "ready",
-        Standing::Elsewhere => "converging",
-        Standing::Failing => "failing",
-        Standing::Silent => "silent",
-        Standing::Unreadable => "report unreadable",
-        Standing::New => "booting",
+        Standing::New if !node.leaving => "booting",
+        _ => nodes::standing(node),
     }
 }
 

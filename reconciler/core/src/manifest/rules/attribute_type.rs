@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::super::conform::type_of;
 use super::super::role::AttributeType;
 use super::{Diagnostic, Model, Rule, attribute_values};
 
@@ -15,7 +16,7 @@ fn check(model: &Model, found: &mut Vec<Diagnostic>) {
     attribute_values(model, &mut |given| {
         let kind = given.attribute.attribute_type;
         if !fits(given.value, kind) {
-            let message = format!("`{}` is {}", given.name, of(given.value));
+            let message = format!("`{}` is {}", given.name, type_of(given.value));
             found.push(given.error(&RULE, message).expected(words(kind)));
         }
     });
@@ -24,7 +25,7 @@ fn check(model: &Model, found: &mut Vec<Diagnostic>) {
             for (index, option) in attribute.options.iter().enumerate() {
                 if !fits(option, attribute.attribute_type) {
                     let pointer = format!("/spec/attributes/{name}/enum/{index}");
-                    let message = format!("an option of `{name}` is {}", of(option));
+                    let message = format!("an option of `{name}` is {}", type_of(option));
                     let error = role.error(&pointer, &RULE, message);
                     found.push(error.expected(words(attribute.attribute_type)));
                 }
@@ -53,17 +54,5 @@ fn words(kind: AttributeType) -> &'static str {
         AttributeType::Boolean => "true or false",
         AttributeType::List => "a list",
         AttributeType::Map => "a map",
-    }
-}
-
-fn of(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "empty",
-        Value::Bool(_) => "true or false",
-        Value::Number(number) if number.is_f64() => "a number with a fraction",
-        Value::Number(_) => "a number",
-        Value::String(_) => "text",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "a map",
     }
 }

@@ -5,6 +5,9 @@
 //! Whatever ends it, a SIGKILL even, ends the emulator and the service with it;
 //! what is Docker's then stays until `down`, `up` or any other cloud removes it.
 
+mod coming_up;
+mod secrets;
+
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -13,34 +16,27 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, anyhow, bail};
-use lyceum_aws::{Aws, Options as AwsOptions};
 use lyceum_core::manifest::Declared;
-use lyceum_core::manifest::cluster::AuthType;
-use lyceum_core::node::rollout::{NodeState, Standing};
+use lyceum_core::node::rollout::Standing;
 use lyceum_local::{Alive, Cloud, Forward, Node, Options, Place, Subnet, Terms, known};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::home::{Home, place};
 use super::orders::{Desk, Given, Order};
+use super::python;
 use super::service::Service;
-use super::shelf::{self, Images};
-use super::state::{self, Board, Login, State};
-use super::{certificate, python, runtime};
+use super::shelf::Images;
+use super::state::{self, Board, State};
 use crate::cli::args::LocalKeepArgs;
 use crate::cli::failure::{Failed, shown};
 use crate::cli::{Exit, output};
-use crate::render::status::ClusterStatus;
-use crate::road::{DeclaredManifests, Road, Wanted, declared, status};
+use crate::road::{DeclaredManifests, declared};
 use crate::source::Git;
 
 /// Between two looks at the instances, and at how ready they are.
 const SEE_EVERY: Duration = Duration::from_millis(500);
 const LOOK_EVERY: Duration = Duration::from_secs(2);
-/// How long nothing may change until what fails is taken for what stays so.
-const STILL: Duration = Duration::from_secs(60);
 const GLANCE: Duration = Duration::from_millis(200);
-/// Of a password, in bytes.
-const PASSWORD: usize = 9;
 /// What the service tags instances with: whose they are, as an address.
 const ADDRESS: &str = "lyceum:address";
 
@@ -206,53 +202,6 @@ impl Keeper {
         Ok(())
     }
 
-    /// Everyone's password where there is one, and a word in the place of a
-    /// secret that only its owner knows.
-    fn secrets(&self, read: &DeclaredManifests) -> Result<Login, Failed> {
-        let one = cluster(read, &self.cluster)?;
-        let spec = &one.cluster.spec;
-        let auth = &spec.jupyter.auth;
-        let owner = &read.manifests.repository.owner;
-        let user = auth.admins.first().cloned();
-        match auth.auth_type {
-            AuthType::Dummy => {
-                let attributes = spec.attributes.get("jupyterhub");
-                let name = attributes.and_then(|all| all.get("trialPasswordParameter")?.as_str());
-                let name = name.unwrap_or("trial-password");
-                let password = password()?;
-                let path = format!("/{owner}/{}/{name}", self.cluster);
-                self.put(&spec.region, &path, &password)?;
-                let note = "any other name gets in as well".to_string();
-                let user = user.or_else(|| Some("ada".into()));
-                Ok(Login { user, password: Some(password), note: Some(note) })
-            }
-            AuthType::Native if user.is_some() => Ok(Login { user, ..Login::default() }),
-            AuthType::Native => {
-                let note = "people sign up, and nobody can admit them: the manifest names no admin";
-                Ok(Login { note: Some(note.into()), ..Login::default() })
-            }
-            AuthType::Github => {
-                if let Some(path) = &auth.client_secret_ref {
-                    let path = path.strip_prefix("ssm:").unwrap_or(path);
-                    self.put(&spec.region, path, "made by lyceum local up")?;
-                }
-                let note = "through GitHub, which knows nothing of this machine: \
-                            `auth: {type: dummy}` lets you in here";
-                Ok(Login { note: Some(note.into()), ..Login::default() })
-            }
-        }
-    }
-
-    fn put(&self, region: &str, name: &str, value: &str) -> Result<(), Failed> {
-        let emulator = Some(self.cloud.emulator().url());
-        let options = AwsOptions { emulator, ..AwsOptions::default() };
-        runtime()?.block_on(async {
-            let aws = Aws::connect("lyceum", "", options).await?;
-            aws.put_secret(region, name, value.into()).await
-        })?;
-        Ok(())
-    }
-
     /// Once around.
     fn step(&mut self) {
         // A cloud outlives what goes wrong in it: the next look tries again.
@@ -359,125 +308,11 @@ impl Keeper {
         Ok(())
     }
 
-    /// How far it is: what is done is written down, in its order.
-    fn come_up(&mut self) -> Result<(), Failed> {
-        self.give_image();
-        let Some(found) = self.found()? else { return Ok(()) };
-        let ready = |group: &str| {
-            let is_ready = |node: &&NodeState| node.group == group && is_ready(node);
-            found.nodes.iter().filter(is_ready).count()
-        };
-        let wanted = usize::try_from(found.workers_min.unwrap_or(0)).unwrap_or(0);
-        let launched = |group: &str| {
-            self.board.state().nodes.iter().filter(|node| node.group == group).count()
-        };
-        if self.stage == 0 && launched("hub") > 0 && launched("workers") >= wanted {
-            self.reach(
-                "the cluster in AWS, its instances launched",
-                "the nodes become what their roles say",
-            );
-        }
-        if self.stage == 1 && ready("hub") > 0 {
-            self.reach("the hub ready", "the workers become ready");
-        }
-        if self.stage == 2 && ready("workers") >= wanted {
-            self.reach(&format!("{wanted} workers ready"), "the hub is asked over TLS");
-        }
-        let answers = self.asked_over_tls();
-        if self.stage == 3 && answers {
-            self.reach("the hub answers over TLS", "");
-            self.is_up();
-        }
-        if self.stage < 3 && self.is_still(&found) && answers {
-            self.reach("the hub answers, and not all is well", "");
-            self.is_up();
-        }
-        Ok(())
-    }
-
-    /// What the service's own status says of the cluster.
-    fn found(&self) -> Result<Option<ClusterStatus>, Failed> {
-        let read = declared(&self.repository, Some("HEAD"))?;
-        let emulator = self.cloud.emulator().url();
-        let only = Wanted { clusters: [self.cluster.clone()].into(), ..Wanted::default() };
-        let found = runtime()?.block_on(async {
-            let road = Road::to_emulator(read, None, only, emulator).await?;
-            let look = road.look().await?;
-            Ok::<_, Failed>(status(&road.declared, &look))
-        })?;
-        Ok(found.clusters.into_iter().find(|one| one.name == self.cluster))
-    }
-
-    fn reach(&mut self, what: &str, next: &str) {
-        self.board.done(what);
-        self.board.change(|state| state.now = (!next.is_empty()).then(|| next.into()));
-        self.stage += 1;
-    }
-
-    fn is_up(&mut self) {
-        let password = self.board.state().login.user.filter(|_| self.needs_password());
-        let password = password.and_then(|_| self.admin_password());
-        self.board.change(|state| {
-            state.up = true;
-            state.now = None;
-            state.login.password = state.login.password.take().or(password);
-        });
-    }
-
-    fn needs_password(&self) -> bool {
-        self.board.state().login.password.is_none()
-    }
-
-    /// Made on the hub, where nobody but its administrator reads it.
-    fn admin_password(&self) -> Option<String> {
-        let hub = self.hub()?;
-        hub.read("/srv/data/jupyterhub/admin-password").ok()
-    }
-
     fn hub(&self) -> Option<Node> {
         let state = self.board.state();
         let hub = state.nodes.iter().rev().find(|node| node.group == "hub")?;
         let nodes = self.cloud.ground().nodes().ok()?;
         nodes.into_iter().find(|node| node.name() == hub.id)
-    }
-
-    fn asked_over_tls(&self) -> bool {
-        let Some((_, door)) = &self.door else { return false };
-        let told = certificate::answers(door.address(), "/hub/health").ok().flatten();
-        let answers = told.is_some();
-        self.board.change(|state| state.hub.fingerprint = told.or(state.hub.fingerprint.take()));
-        answers
-    }
-
-    /// Every node is ready or fails, and nothing has changed for a while.
-    fn is_still(&mut self, found: &ClusterStatus) -> bool {
-        let now: Vec<(String, Standing, usize)> = found
-            .nodes
-            .iter()
-            .map(|node| (node.id.clone(), node.standing, node.troubles.len()))
-            .collect();
-        if now != self.last.0 {
-            self.last = (now, Instant::now());
-        }
-        let settled = |standing: Standing| matches!(standing, Standing::Good | Standing::Failing);
-        !self.last.0.is_empty()
-            && self.last.0.iter().all(|(_, standing, _)| settled(*standing))
-            && self.last.1.elapsed() >= STILL
-    }
-
-    /// A role may say to build the hub's image from the internet; here it is there.
-    fn give_image(&mut self) {
-        let Some(name) = self.images.built.clone().filter(|_| !self.given) else { return };
-        let Some(hub) = self.hub() else { return };
-        let is_ready = hub.run(&["docker", "version"]).is_ok_and(|ran| ran.success());
-        if !is_ready {
-            return;
-        }
-        let docker = self.cloud.ground().daemon().docker();
-        match shelf::give(docker, &hub, &name, &self.place) {
-            Ok(()) => self.given = true,
-            Err(error) => tracing::warn!("{error:#}"),
-        }
     }
 
     /// A commit may name another image, which the registry then has.
@@ -551,22 +386,12 @@ fn group(address: &str) -> String {
     address.rsplit('/').next().unwrap_or_default().into()
 }
 
-fn is_ready(node: &NodeState) -> bool {
-    node.standing == Standing::Good && !node.behind && !node.leaving
-}
-
 fn is_due(last: &mut Option<Instant>, every: Duration) -> bool {
     let due = last.is_none_or(|last| last.elapsed() >= every);
     if due {
         *last = Some(Instant::now());
     }
     due
-}
-
-fn password() -> Result<String, Failed> {
-    let mut bytes = [0; PASSWORD];
-    getrandom::fill(&mut bytes).map_err(|error| anyhow!("no randomness: {error}"))?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// True from the first SIGTERM or SIGINT on.

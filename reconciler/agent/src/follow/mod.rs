@@ -1,10 +1,12 @@
 //! How a node comes to what it is to be: its pointer, the bundle that names, the
-//! cluster's facts; and what it says of the result.
+//! cluster's facts.
 //!
 //! Invariants: a pointer counts once it is signed with the cluster's key, not
 //! older than the last, and its bundle is here whole; until then, and while S3
 //! is away, the one before stays. Whatever was refused is in the report, and is
 //! not downloaded again every few seconds.
+
+mod telling;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -14,8 +16,9 @@ use lyceum_core::node::converge::Mode;
 use lyceum_core::node::facts::Facts;
 use lyceum_core::node::host::{Answer, Cause, Cluster, Docker, HostError};
 use lyceum_core::node::pointer::{AgentBinary, Body, MAX_BODY, Pointer, Target, Trust};
-use lyceum_core::node::report::{NodeReport, PointerReport, StepOutcome, StepReport, TargetReport};
-use lyceum_core::node::step::{SESSION_LABEL, is_held};
+use lyceum_core::node::report::{NodeReport, StepReport};
+use lyceum_core::node::step::is_held;
+use lyceum_core::site::digest_of;
 use tokio::runtime::Handle;
 
 use crate::aws::role::Identity;
@@ -33,11 +36,6 @@ use crate::settings::Settings;
 /// The whole pointer is read this often, changed or not: an S3 object whose
 /// metadata alone changed counts as the same.
 const WHOLE: Duration = Duration::from_secs(600);
-/// A report that says the same is written this often.
-const REPORT: Duration = Duration::from_secs(25);
-/// The way out where another agent does not do.
-const OTHER_AGENT: &str =
-    "give `lyceum` an agent that runs on this node, with `--agent` or beside it, and apply again";
 const IDENTITY: &str = "identity.json";
 const CLUSTER_FACTS: &str = "facts.json";
 
@@ -235,15 +233,6 @@ impl Node {
         self.wish.as_ref().is_some_and(Wish::tends)
     }
 
-    /// Counts the notebook servers and reports them if that is news.
-    pub fn count(&mut self) {
-        if let Ok(sessions) = self.machine.running_with_label(SESSION_LABEL) {
-            self.report.sessions = sessions;
-        }
-        self.report.pointer = self.pointer_report();
-        self.tell();
-    }
-
     /// Publishes the number of notebook servers, by which workers scale.
     pub fn publish(&self) {
         if self.settings.group != "workers" {
@@ -316,13 +305,8 @@ impl Node {
 
     fn consider(&mut self, object: s3::Object) -> Look {
         self.read = Some(Instant::now());
-        let metadata = |name: &str| object.metadata.get(name).cloned().unwrap_or_default();
-        let pointer = Pointer {
-            body: String::from_utf8_lossy(&object.body).into_owned(),
-            sequence: metadata("lyceum-sequence").parse().unwrap_or_default(),
-            revision: metadata("lyceum-revision"),
-            signature: metadata("lyceum-signature"),
-        };
+        let text = String::from_utf8_lossy(&object.body).into_owned();
+        let pointer = Pointer::stored(text, |name| object.metadata.get(name).cloned());
         let body = match pointer.accept(&self.trust()) {
             Ok(body) => body,
             Err(refused) => {
@@ -425,7 +409,7 @@ impl Node {
             s3::Fetched::Object(object) => object.body,
             _ => return Err(HostError::new(Cause::NotFound, operation, "it is not there")),
         };
-        if content.len() as u64 != size || keep::hex(&content) != digest {
+        if content.len() as u64 != size || digest_of(&content) != digest {
             let message =
                 "its content is not what its name says; it was tampered with or cut short";
             return Err(HostError::new(Cause::Refused, operation, message));
@@ -505,105 +489,12 @@ impl Node {
         Some(facts::of_node(&self.settings, &identity, &told))
     }
 
-    fn no_pointer(&self) -> Round {
-        let bucket = &self.settings.bucket;
-        let error = match self.refused.as_str() {
-            "" => format!("no pointer of this node's group was ever taken from {bucket}"),
-            refused => {
-                format!("no pointer was ever taken, and the one there is refused: {refused}")
-            }
-        };
-        let hint = "`lyceum apply` writes it; until then there is nothing to do";
-        Round::failed("pointer", Cause::NotFound, error, hint)
-    }
-
-    /// What stands in the way besides the steps, each by its name, once.
-    fn set_trouble(&mut self, id: &str, error: Option<&HostError>) {
-        self.trouble.retain(|step| step.id != id);
-        if let Some(error) = error {
-            let hint = match (id, error.cause) {
-                ("agent", Cause::Refused) => OTHER_AGENT,
-                (_, cause) => cause.hint(),
-            };
-            self.trouble.extend(Round::failed(id, error.cause, error.to_string(), hint).steps);
-        }
-    }
-
-    fn report_of(&self, round: Round, began: SystemTime, mode: Mode) -> NodeReport {
-        let mut steps = self.trouble.clone();
-        let ready = round.converged() && round.holds() && steps.is_empty() && self.wish.is_some();
-        steps.extend(round.steps);
-        let attempted = self.wish.as_ref().map(|wish| self.target_report(wish));
-        let applied = if ready && mode == Mode::Apply {
-            attempted.clone()
-        } else {
-            self.report.applied.clone()
-        };
-        NodeReport {
-            facts: self.report.facts.clone(),
-            agent: self.own.report(),
-            pointer: self.pointer_report(),
-            attempted,
-            applied,
-            steps,
-            checks: round.checks,
-            left_out: 0,
-            ready,
-            sessions: round.sessions,
-            started: keep::seconds(began),
-            took_ms: u64::try_from(round.took.as_millis()).unwrap_or(u64::MAX),
-            next: self.report.next,
-        }
-    }
-
-    /// Nodes that wait for their wave stay at the commit they had.
-    fn target_report(&self, wish: &Wish) -> TargetReport {
-        let target = wish.target.digest();
-        let before = self.report.applied.iter().chain(&self.report.attempted);
-        let waits = wish.body.previous.is_some() && wish.target != wish.body.target;
-        let known = before.filter(|_| waits).find(|report| report.target == target);
-        let revision = known.map_or(&wish.pointer.revision, |report| &report.revision);
-        TargetReport { revision: revision.clone(), target, bundle: wish.target.bundle.clone() }
-    }
-
-    fn pointer_report(&self) -> PointerReport {
-        PointerReport {
-            sequence: self.wish.as_ref().map_or(0, |wish| wish.pointer.sequence),
-            seen: if self.wish.is_some() { self.keep.pointer_seen() } else { 0 },
-            refused: self.refused.clone(),
-        }
-    }
-
     fn members_are_settled(&mut self) -> bool {
         let members = self.machine.swarm_members().unwrap_or_default();
         members.iter().all(|member| {
             let takes = member.availability == "active" || is_held(member);
             member.state == "ready" && (member.role == "manager" || takes)
         })
-    }
-
-    /// Writes the report, if it says something new or the last is old.
-    fn tell(&mut self) {
-        let said_so = |(when, what): &(Instant, NodeReport)| {
-            when.elapsed() < REPORT && essence(what) == essence(&self.report)
-        };
-        if self.written.as_ref().is_some_and(said_so) {
-            return;
-        }
-        if let Err(error) = self.keep.keep_report(&self.report) {
-            tracing::error!("{error}");
-        }
-        let id = &self.report.facts.instance_id;
-        if id.is_empty() {
-            return;
-        }
-        let key = self.settings.key(&format!("nodes/{id}.json"));
-        let put =
-            self.aws.put(&self.settings.bucket, &key, self.report.to_send(), "application/json");
-        match self.runtime.block_on(put) {
-            Ok(()) => self.written = Some((Instant::now(), self.report.clone())),
-            Err(error) => tracing::warn!("the report cannot be written: {error}"),
-        }
     }
 }
 
@@ -612,18 +503,4 @@ impl Wish {
         let roles = self.bundle.roles.values().flat_map(|role| &role.manifest.spec.steps);
         roles.filter_map(|step| step.swarm.as_ref()).any(|swarm| swarm.tend)
     }
-}
-
-/// A report without what every run changes.
-fn essence(report: &NodeReport) -> NodeReport {
-    let mut essence = report.clone();
-    (essence.started, essence.took_ms, essence.next, essence.pointer.seen) = (0, 0, 0, 0);
-    for step in &mut essence.steps {
-        step.took_ms = 0;
-        // What a run changed is no news when the next has nothing to change.
-        if matches!(step.outcome, StepOutcome::Changed { .. }) {
-            step.outcome = StepOutcome::Unchanged;
-        }
-    }
-    essence
 }
