@@ -23,7 +23,7 @@ use lyceum_core::site::digest;
 /// The longest time between two tries of what was refused.
 const LONGEST: Duration = Duration::from_secs(3600);
 
-/// As a failure names it.
+/// The call that stops a machine.
 const STOP: &str = "ec2:StopInstances";
 
 /// The changes of one scope that are not tried for now.
@@ -96,20 +96,20 @@ impl Refused {
 impl Held {
     /// As it failed, and what it waits for. It is no failure that passes.
     fn told(&self) -> Failure {
-        let Failure { error, hint, .. } = self.failure.clone();
+        let Failure { operation, error, hint, .. } = self.failure.clone();
         let hint = match self.until {
             Some(_) => hint,
             None => "it stopped a machine in vain: change it, or consent to it anew with another \
                      reason, to have it tried again"
                 .into(),
         };
-        Failure { error, hint, class: Class::Invalid }
+        Failure { operation, error, hint, class: Class::Invalid }
     }
 }
 
 /// The very call that stops a machine was not carried out.
 fn is_unsent_stop(failure: &Failure) -> bool {
-    failure.class == Class::Throttled && failure.error.starts_with(STOP)
+    failure.class == Class::Throttled && failure.operation == STOP
 }
 
 /// What is tried: the object, how it would be, and who consented.

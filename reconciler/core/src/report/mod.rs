@@ -34,6 +34,9 @@ pub enum Outcome {
 /// A call that failed.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Failure {
+    /// The call that failed, `ec2:CreateVpc`.
+    #[serde(skip)]
+    pub operation: String,
     /// The whole message, the operation and the service's code in it.
     pub error: String,
     /// What a person can do.
@@ -49,6 +52,7 @@ impl From<CloudError> for Outcome {
             error: error.to_string(),
             hint: error.class.hint().into(),
             class: error.class,
+            operation: error.operation,
         })
     }
 }
