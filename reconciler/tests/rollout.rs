@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -9,13 +10,15 @@ use lyceum::controller::{Commit, Options, converge};
 use lyceum_core::desired::Agent;
 use lyceum_core::node::pointer::Body;
 use lyceum_core::node::report::{CheckReport, NodeReport, TargetReport};
-use lyceum_core::observed::Life;
+use lyceum_core::observed::{Life, LiveInstance};
 use lyceum_testkit::{FakeCloud, site, stamped};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const REGION: &str = "us-east-1";
+/// What the service does last when a cluster has converged.
+const CONVERGED: &str = "update geo/parameter/applied";
 /// The pause between two looks at a roll-out in these tests.
 const ROLLING: Duration = Duration::from_millis(150);
 
@@ -28,11 +31,21 @@ struct World {
     nodes: JoinHandle<()>,
     /// A text in a target on which nodes fail it.
     poison: Arc<Mutex<Option<String>>>,
+    /// Whether nodes have booted.
+    awake: Arc<AtomicBool>,
 }
 
 impl World {
     /// A cluster that has converged, with a hub and so many workers that report.
     async fn begin(workers: usize) -> Self {
+        let world = Self::booting(workers).await;
+        world.boot().await;
+        world
+    }
+
+    /// The same before any node has reported; the service has looked at all of
+    /// it just now.
+    async fn booting(workers: usize) -> Self {
         let cloud = Arc::new(FakeCloud::new(&site()));
         cloud.set_clock(now());
         let (commits, receiver) = watch::channel(commit(60));
@@ -46,13 +59,23 @@ impl World {
         };
         let service = converge(cloud.clone(), site(), options, receiver, ended);
         let poison: Arc<Mutex<Option<String>>> = Arc::default();
-        let nodes = tokio::spawn(live(cloud.clone(), poison.clone()));
-        let world = Self { cloud, commits, end, service: tokio::spawn(service), nodes, poison };
-        world.until(|cloud| !cloud.pointers(&key("workers")).is_empty()).await;
-        world.cloud.launch("geo", "hub", REGION);
-        (0..workers).for_each(|_| drop(world.cloud.launch("geo", "workers", REGION)));
-        world.until(|cloud| cloud.objects().keys().any(|key| key.contains("node-report"))).await;
+        let awake: Arc<AtomicBool> = Arc::default();
+        let nodes = tokio::spawn(live(cloud.clone(), poison.clone(), awake.clone()));
+        cloud.launch("geo", "hub", REGION);
+        (0..workers).for_each(|_| drop(cloud.launch("geo", "workers", REGION)));
+        let service = tokio::spawn(service);
+        let world = Self { cloud, commits, end, service, nodes, poison, awake };
+        world.until(|cloud| cloud.log().iter().any(|call| call == CONVERGED)).await;
         world
+    }
+
+    /// Nodes report from now on; waits until each of them has.
+    async fn boot(&self) {
+        self.awake.store(true, Ordering::Relaxed);
+        let up = |node: &&LiveInstance| node.life == Life::Up;
+        let nodes = self.cloud.instances().values().filter(up).count();
+        let report = |key: &&String| key.contains("node-report");
+        self.until(|cloud| cloud.objects().keys().filter(report).count() == nodes).await;
     }
 
     fn change(&self, stamp: u32) {
@@ -93,10 +116,14 @@ impl World {
 }
 
 /// Nodes that look at their pointers and report, again and again.
-async fn live(cloud: Arc<FakeCloud>, poison: Arc<Mutex<Option<String>>>) {
+async fn live(cloud: Arc<FakeCloud>, poison: Arc<Mutex<Option<String>>>, awake: Arc<AtomicBool>) {
     let mut applied: BTreeMap<String, TargetReport> = BTreeMap::new();
     loop {
         cloud.set_clock(now());
+        if !awake.load(Ordering::Relaxed) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            continue;
+        }
         for (id, instance) in cloud.instances() {
             let pointer = cloud.pointers(&key(&instance.group)).pop();
             let Some(pointer) = pointer.filter(|_| instance.life == Life::Up) else { continue };
@@ -158,6 +185,19 @@ async fn waves_follow_each_other_at_the_nodes_pace_by_looks_at_the_bucket_alone(
     // For the commit, and for the end.
     assert!(after.whole - looks.whole <= 3, "{looks:?} {after:?}");
     assert!(after.stored - looks.stored >= 4, "{looks:?} {after:?}");
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_that_came_since_the_last_look_are_not_all_told_at_once() {
+    let world = World::booting(3).await;
+    let before = world.bodies("workers").len();
+    world.boot().await;
+    world.change(30);
+    world.until_through("workers", 30).await;
+    let waves: Vec<usize> =
+        world.bodies("workers")[before..].iter().map(|body| body.wave.len()).collect();
+    assert_eq!(waves, [1, 2, 3, 0]);
     world.stop().await;
 }
 

@@ -44,16 +44,19 @@ struct Look {
 
 impl Looks {
     /// What is there for a cluster in `region`: that region as a look that
-    /// began at `since` or later found it, the others as they were last seen.
+    /// began at `since` or later found it, its bucket as one at `stored` or
+    /// later did, the others as they were last seen.
     pub(crate) async fn since(
         &self,
         cloud: &impl Cloud,
         commit: &Commit,
         region: &str,
-        since: Instant,
+        (since, stored): (Instant, Instant),
     ) -> ObservedState {
         let wanted = scope(&commit.manifests);
-        let mut state = (*self.of(region).since(cloud, part(&wanted, region), since).await).clone();
+        let here = self.of(region);
+        here.since(cloud, part(&wanted, region), since).await;
+        let mut state = (*here.stored(cloud, part(&wanted, region), stored).await).clone();
         // Clusters may be where no manifest says so any more.
         let others = &wanted.regions | &state.told_regions();
         for other in others.iter().filter(|other| *other != region) {

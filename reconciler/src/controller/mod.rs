@@ -133,7 +133,7 @@ fn discover<C: Cloud + 'static>(
         let regions = regions.clone();
         tokio::spawn(async move {
             let since = before(shared.options.interval);
-            let seen = shared.looks.since(&*shared.cloud, &commit, &region, since).await;
+            let seen = shared.looks.since(&*shared.cloud, &commit, &region, (since, since)).await;
             // Of the other regions those are seen that no manifest names.
             let told = |name: &str| name != GLOBAL && !regions.contains(name);
             let place = |object: &Object| {

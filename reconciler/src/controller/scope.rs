@@ -33,6 +33,7 @@ pub(crate) async fn run<C: Cloud + 'static>(
     mut end: watch::Receiver<bool>,
 ) {
     let mut since = Instant::now();
+    let mut stored = since;
     // When everything is looked at again; before, the nodes alone are.
     let mut due = since;
     let mut tries: u32 = 0;
@@ -44,7 +45,8 @@ pub(crate) async fn run<C: Cloud + 'static>(
         let declared = commit.scopes().find(|(name, _)| *name == scope);
         let region = declared.as_ref().map_or(found_in.as_str(), |(_, region)| region);
         let nodes_alone = Instant::now() < due;
-        let task = Task { scope: &scope, region, declared: declared.is_some(), since, nodes_alone };
+        let declared = declared.is_some();
+        let task = Task { scope: &scope, region, declared, since, stored, nodes_alone };
         let pass = tokio::select! {
             pass = pass(&shared, &task, (&commit, &mut refused), stop(&commits, &end)) => pass,
             // Looking and planning change nothing: they may be left at once.
@@ -99,6 +101,8 @@ pub(crate) async fn run<C: Cloud + 'static>(
             (true, false) => super::before(shared.options.interval / 2),
             (true, true) => super::before(JUST_NOW.min(shared.options.interval / 2)),
         };
+        // But who does not know that nodes have come tells all of them at once.
+        stored = if newer { Instant::now() } else { since };
     }
 }
 
@@ -109,6 +113,8 @@ struct Task<'a> {
     declared: bool,
     /// How old the look may be.
     since: Instant,
+    /// How old the look at the bucket may be; not older than `since`.
+    stored: Instant,
     /// Only what nodes are told is looked at and written.
     nodes_alone: bool,
 }
@@ -206,10 +212,10 @@ async fn seen<C: Cloud>(
     task: &Task<'_>,
     (commit, manifests): (&Commit, &Manifests),
 ) -> ObservedState {
-    let Task { scope, region, since, .. } = *task;
+    let Task { scope, region, since, stored, .. } = *task;
     let observed = match task.nodes_alone {
         true => shared.looks.stored(&*shared.cloud, commit, region, since).await,
-        false => shared.looks.since(&*shared.cloud, commit, region, since).await,
+        false => shared.looks.since(&*shared.cloud, commit, region, (since, stored)).await,
     };
     let mut observed = part(&observed, scope);
     if !scope.starts_with('@') {

@@ -104,6 +104,9 @@ fn a_change_reaches_the_nodes_wave_by_wave_stops_where_it_fails_and_reports_of_t
     let service = program.clone().with("RUST_LOG", "info");
     let service = service.start(&["serve", "--interval", "15s"]).unwrap();
     until(&service, &world, |found| ["hub", "workers"].iter().all(|it| plain(found, it).is_some()));
+    // Which it has once it has looked at the machines too: a commit may be begun
+    // on machines as a look five seconds ago saw them, and these boot in one.
+    until(&service, &world, |_| service.so_far().1.contains("converged cluster=\"geo-101\""));
     let living = nodes(&world);
     until(&service, &world, |found| reports(found).len() == 4);
     goes_wave_by_wave(&service, &world, &repo);
