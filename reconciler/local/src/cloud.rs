@@ -103,7 +103,7 @@ impl Shelf {
         let hub = self.hub.iter().map(|name| (Image::Hub, name));
         for (image, name) in hub.chain(self.notebooks.iter().map(|name| (Image::Notebook, name))) {
             let tag = image.ensure(docker, place, options.report)?;
-            ground.registry().push(&tag, name)?;
+            ground.stock(&tag, name)?;
         }
         Ok(())
     }

@@ -18,6 +18,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use crate::baked::Baked;
 use crate::command::{self, wait_until};
 use crate::daemon::Daemon;
 use crate::docker::{Docker, LABEL, SOON};
@@ -77,6 +78,9 @@ pub struct Ground {
     file_systems: FileSystems,
     registry: Registry,
     names: Mutex<BTreeMap<String, IpAddr>>,
+    /// Names and digests of the images that were put into the registry.
+    stocked: Mutex<BTreeMap<String, String>>,
+    baked: Mutex<Option<Baked>>,
     claim: Claim,
 }
 
@@ -110,9 +114,18 @@ impl Ground {
         };
         let container = container_name(&claim.name, "registry");
         let registry = Registry { docker, container };
-        let names = Mutex::default();
-        let ground =
-            Self { serving, subnet, around, metadata, file_systems, registry, names, claim };
+        let ground = Self {
+            serving,
+            subnet,
+            around,
+            metadata,
+            file_systems,
+            registry,
+            names: Mutex::default(),
+            stocked: Mutex::default(),
+            baked: Mutex::default(),
+            claim,
+        };
         ground.start_services(options)?;
         Ok(ground)
     }
@@ -121,7 +134,29 @@ impl Ground {
     pub fn start_node(&self, spec: &Spec) -> Result<Node, Error> {
         check_name(&spec.name)?;
         self.metadata.set(spec.address, spec.identity.clone());
-        Node::start_new(&self.around, spec, &self.claim.folder())
+        let baked = self.baked.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Node::start_new(&self.around, (spec, baked.as_ref()), &self.claim.folder())
+    }
+
+    /// Puts an image that Docker has on this machine into the registry under a
+    /// production name, `quay.io/group/image:tag`.
+    pub fn stock(&self, image: &str, name: &str) -> Result<(), Error> {
+        let digest = self.registry.push(image, name)?;
+        let mut stocked = self.stocked.lock().unwrap_or_else(PoisonError::into_inner);
+        stocked.insert(name.to_owned(), digest);
+        Ok(())
+    }
+
+    /// Nodes that start from now on have all images that were stocked; what is
+    /// stocked later they pull.
+    pub fn bake(&self) -> Result<(), Error> {
+        let images = self.stocked.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if images.is_empty() {
+            return Ok(());
+        }
+        let baked = Baked::ensure(&self.around, &self.claim.place, &images)?;
+        *self.baked.lock().unwrap_or_else(PoisonError::into_inner) = Some(baked);
+        Ok(())
     }
 
     /// Removes a node with everything on its disk, as the end of an instance does.

@@ -10,6 +10,7 @@
 //! threads of their own.
 
 mod alive;
+mod baked;
 mod cloud;
 mod command;
 mod daemon;

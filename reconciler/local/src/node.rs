@@ -14,6 +14,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::time::Duration;
 
+use crate::baked::Baked;
 use crate::command::{Output, wait_until};
 use crate::docker::{Docker, LABEL, SOON};
 use crate::error::Error;
@@ -114,7 +115,7 @@ impl Rights {
         Ok(if output.success() { Self::Privileged } else { Self::Listed })
     }
 
-    fn flags(self) -> &'static [&'static str] {
+    pub(crate) fn flags(self) -> &'static [&'static str] {
         match self {
             Self::Privileged => &["--privileged"],
             Self::Listed => &[
@@ -163,7 +164,7 @@ impl Node {
     /// Makes it and starts it; `scratch` is a folder for what is put into it.
     pub(crate) fn start_new(
         around: &Surroundings,
-        spec: &Spec,
+        (spec, baked): (&Spec, Option<&Baked>),
         scratch: &Path,
     ) -> Result<Self, Error> {
         let node = Self::named(&around.docker, &around.cloud, &spec.name);
@@ -174,6 +175,9 @@ impl Node {
         let label = format!("{LABEL}={}", around.cloud);
         let volume = node.volume();
         around.docker.succeed(&["volume", "create", "--label", &label, &volume])?;
+        if let Some(baked) = baked {
+            baked.fill(around, &volume)?;
+        }
         around.docker.succeed(&create)?;
         node.copy_in(&environment, ENVIRONMENT)?;
         node.start()?;

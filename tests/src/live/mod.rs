@@ -83,6 +83,7 @@ impl Live {
         let shelf = Shelf { hub: Some(HUB.into()), notebooks: vec![NOTEBOOK.into()] };
         let place = Place::of_this_machine()?;
         let cloud = Cloud::open(&place, &options, &python()?, (&shelf, Terms::default()))?;
+        cloud.ground().bake()?;
         let repo = Repo::of_examples(&["none"])?;
         let text = CLUSTER_YAML
             .replace("CIDR", cidr)

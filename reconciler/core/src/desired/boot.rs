@@ -67,7 +67,9 @@ fn keys(draft: &Draft<'_>) -> String {
 }
 
 /// Session Manager's agent, which Debian's image lacks; the other systems bring
-/// it. Without it the node still works, so that it is no reason to stop.
+/// it. Without it the node still works, so that nothing waits for it, and it is
+/// tried again until it is there: a service of its own, which shares the lock on
+/// packages with Lyceum's agent.
 fn session_manager(draft: &Draft<'_>) -> String {
     if draft.spec.os != Os::Debian12 {
         return String::new();
@@ -82,13 +84,37 @@ fn host(draft: &Draft<'_>) -> String {
     format!("{bucket}.s3.{region}.amazonaws.com{suffix}")
 }
 
-const SESSION_MANAGER: &str = r#"session_manager() {
-  curl -fsS -m 120 --retry 5 -o /tmp/amazon-ssm-agent.deb \
-    "https://s3.REGION.amazonaws.comSUFFIX/amazon-ssm-REGION/latest/debian_amd64/amazon-ssm-agent.deb"
-  dpkg -i /tmp/amazon-ssm-agent.deb
-  systemctl enable --now amazon-ssm-agent
-}
-session_manager || echo "lyceum: no Session Manager" >&2
+const SESSION_MANAGER: &str = r#"install -d -m 0755 /usr/local/lib/lyceum
+cat > /usr/local/lib/lyceum/session-manager <<'END'
+#!/bin/bash
+set -euo pipefail
+package=$RUNTIME_DIRECTORY/amazon-ssm-agent.deb
+curl -fsS -m 120 -o "$package" \
+  "https://s3.REGION.amazonaws.comSUFFIX/amazon-ssm-REGION/latest/debian_amd64/amazon-ssm-agent.deb"
+apt-get -q -y -o DPkg::Lock::Timeout=300 install "$package"
+systemctl enable --now amazon-ssm-agent
+END
+chmod 0755 /usr/local/lib/lyceum/session-manager
+cat > /etc/systemd/system/lyceum-session-manager.service <<'END'
+[Unit]
+Description=Session Manager's agent, fetched once
+Wants=network-online.target
+After=network-online.target
+ConditionPathExists=!/usr/bin/amazon-ssm-agent
+StartLimitIntervalSec=0
+[Service]
+Type=oneshot
+RuntimeDirectory=lyceum-session-manager
+ExecStart=/usr/local/lib/lyceum/session-manager
+TimeoutStartSec=600
+Restart=on-failure
+RestartSec=120
+[Install]
+WantedBy=multi-user.target
+END
+systemctl daemon-reload
+systemctl enable lyceum-session-manager.service
+systemctl start --no-block lyceum-session-manager.service
 "#;
 
 /// curl signs the request itself: no package has to be installed first. Every

@@ -50,24 +50,29 @@ fn production_names_are_pulled_from_the_local_registry() {
     cloud.close();
 }
 
-/// The images that hubs and users run are built here, and do what they are for.
+/// The images that hubs and users run are built here, nodes begin with them, and
+/// they do what they are for.
 #[test]
 fn the_hub_and_the_notebook_are_built_and_run() {
     let mut cloud = Cloud::open("python");
-    let node = cloud.node(&cloud.spec("node", 1));
     let docker = cloud.ground.daemon().docker().clone();
+    // As `lyceum local` names them: it is the same set.
     let names = [
-        (Image::Notebook, "quay.io/lyceum/notebook:test"),
-        (Image::Hub, "quay.io/lyceum/hub:test"),
+        (Image::Notebook, "quay.io/jupyter/minimal-notebook:local"),
+        (Image::Hub, "quay.io/lyceum/hub:local"),
     ];
     for (image, name) in names {
         let tag = image.ensure(&docker, &place(), &|stage| say(stage)).unwrap();
         cloud.done(&format!("{tag} built"));
-        cloud.ground.registry().push(&tag, name).unwrap();
-        cloud.done(&format!("{name} pushed"));
-        node.shell(&format!("docker pull -q {name}")).unwrap();
-        cloud.done(&format!("{name} pulled"));
+        cloud.ground.stock(&tag, name).unwrap();
+        cloud.done(&format!("{name} stocked"));
     }
+    cloud.ground.bake().unwrap();
+    cloud.done("baked");
+    cloud.ground.bake().unwrap();
+    cloud.done("baked already");
+    cloud.ground.registry().stop().unwrap();
+    let node = cloud.node(&cloud.spec("node", 1));
     let [notebook, hub] = names.map(|(_, name)| name);
     let run = |image: &str, script: &str| {
         node.succeed(&["docker", "run", "--rm", image, "sh", "-ec", script]).unwrap()
@@ -103,6 +108,19 @@ fn the_hub_and_the_notebook_are_built_and_run() {
     serve("hub", hub, "jupyterhub", "http://127.0.0.1:8000/hub/health");
     serve("notebook", notebook, "jupyter lab --no-browser", "http://127.0.0.1:8888/api");
     cloud.done("hub and notebook answer");
+
+    // What a node does with them is its own affair.
+    node.shell("docker rm -f hub notebook && docker image prune -af").unwrap();
+    assert!(!node.run(&["docker", "image", "inspect", hub]).unwrap().success());
+    let other = cloud.node(&cloud.spec("other", 2));
+    for image in [notebook, hub] {
+        let (repository, _) = image.rsplit_once(':').unwrap();
+        let ask = ["docker", "image", "inspect", "--format", "{{.RepoDigests}}", image];
+        assert!(other.succeed(&ask).unwrap().contains(&format!("{repository}@sha256:")));
+        let run = ["docker", "run", "--rm", image, "python", "-c", "import jupyterhub"];
+        other.succeed(&run).unwrap();
+    }
+    cloud.done("the same on another node");
     cloud.close();
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use lyceum_core::manifest::{Declared, Manifests};
-use lyceum_local::{Docker, Image, Node, Place, Registry, Shelf};
+use lyceum_local::{Docker, Ground, Image, Node, Place, Shelf};
 use serde_json::Value;
 
 use crate::cli::failure::Failed;
@@ -51,20 +51,20 @@ impl Images {
     pub(super) fn stock(
         &self,
         before: &Self,
-        registry: &Registry,
-        docker: &Docker,
+        ground: &Ground,
         place: &Place,
     ) -> Result<(), Failed> {
+        let docker = ground.daemon().docker();
         let hub = self.hub.iter().map(|name| (Image::Hub, name));
         let all = hub.chain(self.notebooks.iter().map(|name| (Image::Notebook, name)));
         for (image, name) in all {
             let known = before.notebooks.contains(name) || before.hub.as_ref() == Some(name);
             let own = docker.run(&["image", "inspect", name], b"", SOON)?.success();
             if own {
-                registry.push(name, name)?;
+                ground.stock(name, name)?;
             } else if !known {
-                registry
-                    .push(&image.ensure(docker, place, &|what| tracing::info!("{what}"))?, name)?;
+                ground
+                    .stock(&image.ensure(docker, place, &|what| tracing::info!("{what}"))?, name)?;
             }
         }
         Ok(())

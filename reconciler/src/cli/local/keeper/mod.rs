@@ -184,9 +184,11 @@ impl Keeper {
     /// the secrets that it refers to. Then the service begins.
     fn prepare(&mut self, read: &DeclaredManifests, images: &Images) -> Result<(), Failed> {
         self.revision = read.manifests.revision.clone();
-        let docker = self.cloud.ground().daemon().docker();
         // What an author has under these names is in the place of ours.
-        images.stock(images, self.cloud.ground().registry(), docker, &self.place)?;
+        images.stock(images, self.cloud.ground(), &self.place)?;
+        self.board.begin("the images that nodes begin with");
+        self.cloud.ground().bake()?;
+        self.board.done("the images that nodes begin with");
         for one in read.manifests.clusters.values() {
             if let Some(domain) = &one.cluster.spec.domain {
                 let zone = domain.split_once('.').map_or(domain.as_str(), |(_, zone)| zone);
@@ -324,8 +326,7 @@ impl Keeper {
         self.revision = revision;
         let read = declared(&self.repository, Some("HEAD"))?;
         let images = Images::of(&read.manifests, cluster(&read, &self.cluster)?);
-        let docker = self.cloud.ground().daemon().docker();
-        images.stock(&self.images, self.cloud.ground().registry(), docker, &self.place)?;
+        images.stock(&self.images, self.cloud.ground(), &self.place)?;
         self.images = images;
         Ok(())
     }

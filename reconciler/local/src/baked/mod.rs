@@ -1,0 +1,126 @@
+//! Images that nodes have when they boot, as from a machine image with them baked
+//! in: they are pulled from the cloud's registry once, and every node begins with
+//! them, instead of each pulling and unpacking them beside the others.
+//!
+//! A set of images is a volume, known by a digest of their names and digests. It
+//! belongs to no cloud and is there for the next one.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+
+use crate::docker::{Docker, LABEL, SOON};
+use crate::error::Error;
+use crate::lock::Lock;
+use crate::node::Surroundings;
+use crate::place::Place;
+
+const BAKE: &str = include_str!("bake.sh");
+const FILL: &str = include_str!("fill.sh");
+/// Gigabytes to be pulled and unpacked, on a busy machine.
+const BAKED_WITHIN: Duration = Duration::from_secs(900);
+/// Sets of other clouds and earlier images that are kept.
+const OTHERS_KEPT: usize = 2;
+
+/// A set of images that stands ready.
+#[derive(Clone, Debug)]
+pub(crate) struct Baked {
+    volume: String,
+    /// Where Docker keeps its volumes.
+    root: String,
+}
+
+impl Baked {
+    /// Makes the set unless it is there. `images` are names with digests, as the
+    /// registry has them.
+    pub(crate) fn ensure(
+        around: &Surroundings,
+        place: &Place,
+        images: &BTreeMap<String, String>,
+    ) -> Result<Self, Error> {
+        let volume = volume(&around.image, images);
+        let docker = &around.docker;
+        let _turn = Lock::alone(&place.cache().join("bake.lock"), BAKED_WITHIN)?;
+        docker.succeed(&["volume", "create", "--label", &label(), &volume])?;
+        docker.succeed_within(&bake(around, &volume, images), BAKED_WITHIN)?;
+        forget_others(docker, &volume)?;
+        let found = docker.inspect("volume", &volume)?.unwrap_or_default();
+        let at = found["Mountpoint"].as_str().unwrap_or_default();
+        let root = at.strip_suffix(&format!("/{volume}/_data")).unwrap_or_default();
+        Ok(Self { volume, root: root.to_owned() })
+    }
+
+    /// Gives an empty volume its images; a node without them pulls them.
+    pub(crate) fn fill(&self, around: &Surroundings, volume: &str) -> Result<(), Error> {
+        if self.root.is_empty() {
+            return Ok(());
+        }
+        let volumes = format!("{}:/volumes", self.root);
+        // Layers hide what is below them by attributes that only this right sees.
+        let run = ["run", "--rm", "--network", "none", "--cap-add", "SYS_ADMIN", "--volume"];
+        let label = format!("{LABEL}={}", around.cloud);
+        let rest = [&volumes, "--label", &label, &around.image];
+        let script = ["sh", "-c", FILL, "fill", &self.volume, volume];
+        around.docker.succeed(&[&run[..], &rest[..], &script[..]].concat()).map(drop)
+    }
+}
+
+fn label() -> String {
+    format!("{LABEL}.baked")
+}
+
+fn volume(node: &str, images: &BTreeMap<String, String>) -> String {
+    let mut digest = Sha256::new();
+    digest.update(node);
+    for (name, of) in images {
+        digest.update(format!("\n{name}@{of}"));
+    }
+    let digest = digest.finalize();
+    let short: String = digest[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("lyceum-local-baked-{short}")
+}
+
+/// `docker run` of a Docker that pulls and ends.
+fn bake(around: &Surroundings, volume: &str, images: &BTreeMap<String, String>) -> Vec<String> {
+    let mut words: Vec<String> = ["run", "--rm", "--cgroupns", "private"].map(str::to_owned).into();
+    words.extend(around.rights.flags().iter().map(|flag| (*flag).to_owned()));
+    words.push(format!("--label={LABEL}={}", around.cloud));
+    words.push(format!("--network={}", around.network));
+    words.extend(["/run", "/tmp:exec"].map(|folder| format!("--tmpfs={folder}")));
+    words.push(format!("--volume={volume}:/baked"));
+    words.extend(around.shared.iter().map(|(from, to)| format!("--volume={from}:{to}")));
+    words.extend([&around.image, "sh", "-c", BAKE, "bake", "/baked"].map(str::to_owned));
+    words.extend(images.keys().cloned());
+    words
+}
+
+fn forget_others(docker: &Docker, volume: &str) -> Result<(), Error> {
+    let filter = format!("label={}", label());
+    let listed = docker.succeed(&["volume", "ls", "--quiet", "--filter", &filter])?;
+    let mut others = Vec::new();
+    for name in listed.lines().filter(|name| *name != volume) {
+        let found = docker.inspect("volume", name)?.unwrap_or_default();
+        others.push((found["CreatedAt"].as_str().unwrap_or_default().to_owned(), name.to_owned()));
+    }
+    others.sort();
+    for (_, old) in others.iter().rev().skip(OTHERS_KEPT) {
+        // One that is being filled from stays, which is no error.
+        docker.run(&["volume", "rm", old], b"", SOON)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_image_or_another_node_is_another_set() {
+        let of = |digest: &str| BTreeMap::from([("quay.io/a/b:1".into(), digest.to_string())]);
+        let one = volume("node:1", &of("sha256:1"));
+        assert_eq!(one, volume("node:1", &of("sha256:1")));
+        assert_ne!(one, volume("node:1", &of("sha256:2")));
+        assert_ne!(one, volume("node:2", &of("sha256:1")));
+    }
+}
