@@ -80,10 +80,14 @@ impl<'a> Step<'a> {
             };
         }
         let size = if self.told.is_empty() { self.first() } else { self.most() };
-        // Whoever is still on the way from a roll-out before moves in any case.
+        // Whoever failed it before, and has not said yet that it went back, is
+        // told again, and nobody else; whoever is still on the way from a
+        // roll-out before moves in any case.
+        let fails = |node: &&&Node| self.stands(node, &target) == Standing::Failing;
+        let failing: Vec<&Node> = self.rest.iter().filter(fails).copied().collect();
         let moving = self.moving(previous);
-        let candidates = if moving.is_empty() { &self.rest } else { &moving };
-        let more = self.pick(candidates, previous, size);
+        let candidates = [&failing, &moving, &self.rest].into_iter().find(|all| !all.is_empty());
+        let more = self.pick(candidates.unwrap_or(&self.rest), previous, size);
         self.during(&self.pointer.target, previous, self.told.iter().copied().chain(more))
     }
 
