@@ -1,5 +1,5 @@
-//! The story of one cluster on machines that boot, from nothing to its hub's
-//! power cut, with people who work on it. A chapter a file, in order: machines
+//! The story of one cluster on machines that boot, from nothing to another hub
+//! in the place of its first, with people who work on it. A chapter a file, in order: machines
 //! take minutes, and each chapter begins with what the one before left.
 
 // The whole crate is a test; clippy only sees that of the test functions.
@@ -14,6 +14,7 @@ mod outages;
 mod people;
 mod power;
 mod refusals;
+mod swarm;
 mod waves;
 
 #[test]
@@ -36,5 +37,7 @@ fn a_cluster_lives_and_nothing_that_goes_wrong_reaches_its_users() {
     waves::a_changed_attribute_comes_in_waves(&story);
     refusals::what_is_old_altered_or_tampered_with_is_refused_and_mended(&story);
     power::a_hub_without_power_comes_back(&story);
+    swarm::a_foreign_token_moves_nobody(&story);
+    swarm::another_machine_becomes_the_same_hub(&story);
     story.end();
 }

@@ -105,6 +105,7 @@ StartLimitIntervalSec=0
 [Service]
 Type=oneshot
 RuntimeDirectory=lyceum-session-manager
+Environment=DEBIAN_FRONTEND=noninteractive
 ExecStart=/usr/local/lib/lyceum/session-manager
 TimeoutStartSec=600
 Restart=on-failure

@@ -495,6 +495,26 @@ fn a_node_finds_its_key_and_heeds_an_environment_of_its_own() {
 }
 
 #[test]
+fn nothing_on_a_nodes_way_to_its_agent_waits_for_session_manager() {
+    let agents = BTreeMap::from([("geo".to_string(), super::agent("a"))]);
+    let state = desired(&page("one"), &site(), &Inputs { agents, ..Inputs::default() });
+    let template = &state.resources[&address("geo/launch-template/workers")];
+    let Body::LaunchTemplate(template) = &template.body else { panic!("a template") };
+    let (mut done, mut written, mut inside) = (Vec::new(), Vec::new(), false);
+    for line in template.user_data.lines() {
+        match inside {
+            true => written.push(line),
+            false => done.push(line),
+        }
+        inside = line != "END" && (inside || line.ends_with("<<'END'"));
+    }
+    assert!(!done.iter().any(|line| line.contains("amazon-ssm")), "{done:?}");
+    assert!(written.iter().any(|line| line.contains("amazon-ssm-us-east-1/latest")), "{written:?}");
+    assert!(written.contains(&"Restart=on-failure"), "it is tried until it is there");
+    assert!(done.contains(&"systemctl start --no-block lyceum-session-manager.service"));
+}
+
+#[test]
 fn no_node_may_read_or_write_the_signing_key_and_each_reads_what_its_roles_name() {
     let mut files = files("one", "");
     let role = "apiVersion: lyceum/v1\nkind: Role\nmetadata: {name: swarm-worker, version: 1.0.0, \

@@ -1,0 +1,105 @@
+//! The swarm is one and the same whatever its token says, and whichever machine
+//! its hub is.
+
+use std::time::{Duration, Instant};
+
+use system_tests::live::CLUSTER;
+
+use crate::kit::{JOINED, PATIENCE, Story};
+
+/// A few of an agent's looks.
+const LOOKED: Duration = Duration::from_secs(60);
+/// A boot, the volume of another machine, and JupyterHub.
+const BACK: Duration = Duration::from_secs(240);
+/// One of a swarm that nobody here is in.
+const FOREIGN: &str =
+    "SWMTKN-1-2xlzjowu3hrbdksm9wv6q2ptzvnm1p8ttvkjdlbp3rpqxq0qcl-0000000000000000000000000";
+
+pub(crate) fn a_foreign_token_moves_nobody(story: &Story) {
+    let hub = story.live.hub().unwrap();
+    let before = members(story);
+    let own = token(story);
+    // As long as the hub does not put it back.
+    hub.shell("systemctl stop lyceum-agent").unwrap();
+    let script = "
+import time
+aws('ssm').put_parameter(Name=args[0], Value=args[1], Type='SecureString', Overwrite=True)
+print(int(time.time()))
+";
+    let at = story.live.look(script, &[&parameter(), FOREIGN]).unwrap();
+    let at: i64 = at.trim().parse().unwrap();
+    let looked = "every worker has looked at the foreign token";
+    story
+        .live
+        .until(looked, LOOKED * PATIENCE, |all| {
+            let workers = all.values().filter(|report| report.group() == "workers");
+            workers.clone().count() == 3
+                && workers.clone().all(|one| one.0["pointer"]["seen"].as_i64() > Some(at))
+        })
+        .unwrap();
+    assert_eq!(before, members(story));
+    story.kernel_lives();
+    hub.shell("systemctl start lyceum-agent").unwrap();
+    story.until("the hub publishes its own again", LOOKED * PATIENCE, || Ok(token(story) == own));
+    story.until_whole(3, JOINED);
+    assert_eq!(before, members(story));
+}
+
+pub(crate) fn another_machine_becomes_the_same_hub(story: &Story) {
+    let hub = story.live.hub().unwrap();
+    let (was, address) = (hub.name().to_owned(), hub.address().unwrap());
+    let (swarm, places) = (swarm(story), ["ada", "linus"].map(|name| story.place_of(name)));
+    let workers = ids_of_workers(story);
+    let begun = Instant::now();
+    let end = "aws('ec2').terminate_instances(InstanceIds=[args[0]])";
+    story.live.look(end, &[&was]).unwrap();
+    story.until("another machine is the hub", BACK, || {
+        Ok(story.live.hub().is_ok_and(|hub| hub.name() != was))
+    });
+    story.took(begun.elapsed(), "from the end of the hub's machine to another");
+    assert_eq!(story.live.hub().unwrap().address().unwrap(), address, "its interface stays");
+    story.until("the hub answers", BACK, || Ok(story.page("/hub/health").is_ok()));
+    story.took(begun.elapsed(), "from the end of the hub's machine to a hub that answers");
+    story.until_whole(3, JOINED);
+    story.took(begun.elapsed(), "from the end of the hub's machine to all as it should be");
+    assert_eq!(swarm, self::swarm(story), "it is the same swarm");
+    assert_eq!(workers, ids_of_workers(story), "nobody joined anew");
+    let managers = "docker node ls --filter role=manager --format '{{.ID}}'";
+    assert_eq!(story.live.hub().unwrap().shell(managers).unwrap().lines().count(), 1);
+    // Accounts, servers and kernels are what they were.
+    assert_eq!(places, ["ada", "linus"].map(|name| story.place_of(name)));
+    story.kernel_lives();
+    story.visit("noether", &["stop"]);
+    story.visit("noether", &["start"]);
+}
+
+fn parameter() -> String {
+    format!("/lyceum/{CLUSTER}/swarm-join-token")
+}
+
+fn token(story: &Story) -> String {
+    let script =
+        "print(aws('ssm').get_parameter(Name=args[0], WithDecryption=True)['Parameter']['Value'])";
+    story.live.look(script, &[&parameter()]).unwrap().trim().to_owned()
+}
+
+fn swarm(story: &Story) -> String {
+    let hub = story.live.hub().unwrap();
+    hub.succeed(&["docker", "info", "--format", "{{.Swarm.Cluster.ID}}"]).unwrap()
+}
+
+/// Who is in the swarm, and how: sorted lines.
+fn members(story: &Story) -> Vec<String> {
+    let format = "{{.ID}} {{.Hostname}} {{.Status}} {{.Availability}}";
+    let hub = story.live.hub().unwrap();
+    let listed = hub.succeed(&["docker", "node", "ls", "--format", format]).unwrap();
+    let mut members: Vec<String> = listed.lines().map(str::to_owned).collect();
+    members.sort();
+    members
+}
+
+fn ids_of_workers(story: &Story) -> Vec<String> {
+    let hub = story.live.hub().unwrap();
+    let ask = "docker node ls --filter role=worker --format '{{.ID}} {{.Hostname}}' | sort";
+    hub.shell(ask).unwrap().lines().map(str::to_owned).collect()
+}
