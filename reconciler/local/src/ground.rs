@@ -3,11 +3,11 @@
 //! file systems, a way to the AWS emulator.
 //!
 //! All of it carries the cloud's label or lies in its folder, and ends with this
-//! value. What a crash leaves is known by the cloud's lock, which nobody holds
+//! value; only images, the registry's blobs and what is baked of them stay. What a crash leaves is known by the cloud's lock, which nobody holds
 //! then, and is removed by the next cloud of any name. Addresses are as in a VPC:
 //! .1 is the host, .2 the resolver, .3 the registry; nodes have .4 and above.
 //!
-//! May not: touch what carries no label of a local cloud.
+//! May not: change what carries no label of a local cloud.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -80,6 +80,8 @@ pub struct Ground {
     names: Mutex<BTreeMap<String, IpAddr>>,
     /// Names and digests of the images that were put into the registry.
     stocked: Mutex<BTreeMap<String, String>>,
+    /// The public registries that the local one answers as.
+    registries: Vec<String>,
     baked: Mutex<Option<Baked>>,
     claim: Claim,
 }
@@ -123,6 +125,7 @@ impl Ground {
             registry,
             names: Mutex::default(),
             stocked: Mutex::default(),
+            registries: options.registries.clone(),
             baked: Mutex::default(),
             claim,
         };
@@ -147,10 +150,11 @@ impl Ground {
         Ok(())
     }
 
-    /// Nodes that start from now on have all images that were stocked; what is
-    /// stocked later they pull.
+    /// Nodes that start from now on have all images that were stocked and can be
+    /// pulled here; what is stocked later they pull.
     pub fn bake(&self) -> Result<(), Error> {
-        let images = self.stocked.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut images = self.stocked.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        images.retain(|name, _| registry::answers(&self.registries, name));
         if images.is_empty() {
             return Ok(());
         }

@@ -175,8 +175,9 @@ impl Node {
         let label = format!("{LABEL}={}", around.cloud);
         let volume = node.volume();
         around.docker.succeed(&["volume", "create", "--label", &label, &volume])?;
-        if let Some(baked) = baked {
-            baked.fill(around, &volume)?;
+        // A node without its images pulls them.
+        if let Some(Err(error)) = baked.map(|baked| baked.fill(around, &volume)) {
+            eprintln!("{} begins without its images: {error}", spec.name);
         }
         around.docker.succeed(&create)?;
         node.copy_in(&environment, ENVIRONMENT)?;

@@ -13,6 +13,8 @@ use crate::error::Error;
 
 /// What is kept from cloud to cloud.
 pub(crate) const KEPT: u64 = 6 * 1_024 * 1_024 * 1_024;
+/// Where Docker asks for names without a registry.
+const DOCKER_HUB: &str = "registry-1.docker.io";
 const PUSHED_WITHIN: Duration = Duration::from_secs(600);
 
 /// A registry.
@@ -78,13 +80,27 @@ fn size_of(folder: &Path) -> u64 {
         .sum()
 }
 
+/// Whether the local registry answers as the one of this name; without one it is
+/// Docker Hub's.
+pub(crate) fn answers(registries: &[String], name: &str) -> bool {
+    let host = match name.split_once('/') {
+        Some(("docker.io", _)) | None => DOCKER_HUB,
+        Some((first, _)) if is_host(first) => first,
+        Some(_) => DOCKER_HUB,
+    };
+    registries.iter().any(|one| one == host || host.ends_with(&format!(".{one}")))
+}
+
+fn is_host(first: &str) -> bool {
+    first.contains(['.', ':']) || first == "localhost"
+}
+
 /// The part of a name below its registry, and its tag, as Docker reads them.
 fn split(name: &str) -> Result<(String, String), Error> {
     let (path, tag) = match name.rsplit_once(':') {
         Some((path, tag)) if !tag.contains('/') => (path, tag),
         _ => (name, "latest"),
     };
-    let is_host = |first: &str| first.contains(['.', ':']) || first == "localhost";
     let repository = match path.split_once('/') {
         Some((first, rest)) if is_host(first) => rest.to_owned(),
         Some(_) => path.to_owned(),
@@ -114,6 +130,17 @@ mod tests {
         bound(&folder, 99).unwrap();
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
         fs::remove_dir(&folder).unwrap();
+    }
+
+    #[test]
+    fn what_is_pulled_from_elsewhere_is_known() {
+        let registries = ["registry-1.docker.io", "quay.io"].map(str::to_owned);
+        for here in ["alpine", "a/b:1", "docker.io/a/b", "quay.io/a/b:1"] {
+            assert!(answers(&registries, here), "{here}");
+        }
+        for there in ["1234.dkr.ecr.us-east-1.amazonaws.com/a:1", "localhost/a", "notquay.io/a"] {
+            assert!(!answers(&registries, there), "{there}");
+        }
     }
 
     #[test]

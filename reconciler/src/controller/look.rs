@@ -55,8 +55,7 @@ impl Looks {
     ) -> ObservedState {
         let wanted = scope(&commit.manifests);
         let here = self.of(region);
-        here.since(cloud, part(&wanted, region), since).await;
-        let mut state = (*here.stored(cloud, part(&wanted, region), stored).await).clone();
+        let mut state = (*here.since(cloud, part(&wanted, region), (since, stored)).await).clone();
         // Clusters may be where no manifest says so any more.
         let others = &wanted.regions | &state.told_regions();
         for other in others.iter().filter(|other| *other != region) {
@@ -86,15 +85,17 @@ impl Looks {
 }
 
 impl Region {
-    async fn since(&self, cloud: &impl Cloud, wanted: Scope, since: Instant) -> Arc<ObservedState> {
+    async fn since(
+        &self,
+        cloud: &impl Cloud,
+        wanted: Scope,
+        (since, stored): (Instant, Instant),
+    ) -> Arc<ObservedState> {
         let _turn = self.turn.lock().await;
-        if let Some(look) = self.seen()
-            && look.begun >= since
-            && look.scope == wanted
-        {
-            return look.found;
+        match self.seen().filter(|look| look.begun >= since && look.scope == wanted) {
+            Some(look) => self.stored_of(cloud, look, stored).await,
+            None => self.whole(cloud, wanted).await,
         }
-        self.whole(cloud, wanted).await
     }
 
     async fn whole(&self, cloud: &impl Cloud, wanted: Scope) -> Arc<ObservedState> {
@@ -115,15 +116,25 @@ impl Region {
         since: Instant,
     ) -> Arc<ObservedState> {
         let _turn = self.turn.lock().await;
-        let Some(last) = self.seen().filter(|look| look.scope == wanted) else {
-            return self.whole(cloud, wanted).await;
-        };
+        match self.seen().filter(|look| look.scope == wanted) {
+            Some(last) => self.stored_of(cloud, last, since).await,
+            None => self.whole(cloud, wanted).await,
+        }
+    }
+
+    /// A look with its bucket looked at since then.
+    async fn stored_of(
+        &self,
+        cloud: &impl Cloud,
+        last: Look,
+        since: Instant,
+    ) -> Arc<ObservedState> {
         if last.stored >= since {
             return last.found;
         }
         let stored = Instant::now();
-        let look = cloud.observe_stored(&wanted, (*last.found).clone());
-        let found = timeout(DEADLINE, look).await.unwrap_or_else(|_| unseen(&wanted));
+        let look = cloud.observe_stored(&last.scope, (*last.found).clone());
+        let found = timeout(DEADLINE, look).await.unwrap_or_else(|_| unseen(&last.scope));
         let known = last.found.clone();
         self.keep(Look { stored, found: Arc::new(found), ..last }, &known.gaps)
     }
@@ -143,7 +154,7 @@ impl Region {
     async fn last(&self, cloud: &impl Cloud, wanted: Scope) -> Arc<ObservedState> {
         match self.seen() {
             Some(look) => look.found,
-            None => self.since(cloud, wanted, Instant::now()).await,
+            None => self.since(cloud, wanted, (Instant::now(), Instant::now())).await,
         }
     }
 

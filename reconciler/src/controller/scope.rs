@@ -93,6 +93,8 @@ pub(crate) async fn run<C: Cloud + 'static>(
             _ = progress.changed(), if pass.waits => due = Instant::now(),
             _ = end.wait_for(|end| *end) => return,
         }
+        // It may have come as something else ended the wait.
+        newer |= commits.has_changed().unwrap_or(false);
         // Who changed nothing may share the look that somebody else began, or
         // begin on a commit from what was seen just now.
         since = match (pass.quiet, newer) {

@@ -1,8 +1,9 @@
 //! A cloud's name of one's own, and the program called with it.
 
 use std::fs::File;
+use std::io::{BufRead, BufReader, Lines};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -43,6 +44,26 @@ impl Local {
     /// Begins `lyceum local …`.
     pub(crate) fn start(&self, words: &[&str]) -> Child {
         self.command(words).stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap()
+    }
+
+    /// Begins it, and gives what it prints as it comes.
+    pub(crate) fn follow(&self, words: &[&str]) -> (Child, Lines<BufReader<ChildStdout>>) {
+        let mut child =
+            self.command(words).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        (child, lines)
+    }
+
+    /// Runs it at a terminal; gives what that shows.
+    pub(crate) fn at_terminal(&self, words: &[&str]) -> Ran {
+        let own = self.command(words);
+        let mut command = Command::new("python3");
+        command.args(["-c", "import pty, sys; sys.exit(pty.spawn(sys.argv[1:]) >> 8)"]);
+        command.arg(own.get_program()).args(own.get_args());
+        for (name, value) in own.get_envs() {
+            command.env(name, value.unwrap());
+        }
+        wait(command, self.folder.path(), SOON)
     }
 
     /// Runs it to its end.

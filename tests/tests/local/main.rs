@@ -110,9 +110,29 @@ fn its_nodes_are_reached(local: &Local) {
     for log in ["service", "keeper", "emulator"] {
         assert!(!local.run(&["logs", log]).succeeded().out.is_empty(), "{log}");
     }
+    followed(local);
+    let shown = local.at_terminal(&["shell", "hub", "--", "tty"]);
+    assert!(shown.out.contains("/dev/pts/"), "{shown:?}");
     let unknown = local.run(&["logs", "workers-9"]);
     assert_eq!(unknown.code, Some(1));
     assert!(unknown.err.contains("workers-1"), "{unknown:?}");
+}
+
+/// What is written after the following began.
+fn followed(local: &Local) {
+    let (mut child, lines) = local.follow(&["logs", "hub", "-f", "-n", "1"]);
+    let (told, heard) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        lines.map_while(Result::ok).try_for_each(|line| told.send(line)).ok();
+    });
+    heard.recv_timeout(SOON).expect("the line before");
+    local.run(&["shell", "hub", "--", "logger", "a word of mine"]).succeeded();
+    let begun = Instant::now();
+    while !heard.recv_timeout(SOON).expect("another line").contains("a word of mine") {
+        assert!(begun.elapsed() < SOON);
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
 }
 
 fn its_nodes_are_maltreated(local: &Local) {

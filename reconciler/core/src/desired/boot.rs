@@ -69,7 +69,8 @@ fn keys(draft: &Draft<'_>) -> String {
 /// Session Manager's agent, which Debian's image lacks; the other systems bring
 /// it. Without it the node still works, so that nothing waits for it, and it is
 /// tried again until it is there: a service of its own, which shares the lock on
-/// packages with Lyceum's agent.
+/// packages with Lyceum's agent. Where the image brings an environment of its own,
+/// AWS is elsewhere, and it is not tried.
 fn session_manager(draft: &Draft<'_>) -> String {
     if draft.spec.os != Os::Debian12 {
         return String::new();
@@ -91,8 +92,10 @@ set -euo pipefail
 package=$RUNTIME_DIRECTORY/amazon-ssm-agent.deb
 curl -fsS -m 120 -o "$package" \
   "https://s3.REGION.amazonaws.comSUFFIX/amazon-ssm-REGION/latest/debian_amd64/amazon-ssm-agent.deb"
-apt-get -q -y -o DPkg::Lock::Timeout=300 install "$package"
+# What was cut short before is mended, and then tried again.
+apt-get -q -y -o DPkg::Lock::Timeout=300 install "$package" || { dpkg --configure -a; exit 1; }
 systemctl enable --now amazon-ssm-agent
+touch "$STATE_DIRECTORY/done"
 END
 chmod 0755 /usr/local/lib/lyceum/session-manager
 cat > /etc/systemd/system/lyceum-session-manager.service <<'END'
@@ -100,14 +103,16 @@ cat > /etc/systemd/system/lyceum-session-manager.service <<'END'
 Description=Session Manager's agent, fetched once
 Wants=network-online.target
 After=network-online.target
-ConditionPathExists=!/usr/bin/amazon-ssm-agent
+ConditionPathExists=!/var/lib/lyceum-session-manager/done
+ConditionPathExists=!/etc/lyceum/environment
 StartLimitIntervalSec=0
 [Service]
-Type=oneshot
+Type=exec
+StateDirectory=lyceum-session-manager
 RuntimeDirectory=lyceum-session-manager
 Environment=DEBIAN_FRONTEND=noninteractive
 ExecStart=/usr/local/lib/lyceum/session-manager
-TimeoutStartSec=600
+RuntimeMaxSec=900
 Restart=on-failure
 RestartSec=120
 [Install]

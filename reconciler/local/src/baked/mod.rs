@@ -4,12 +4,17 @@
 //!
 //! A set of images is a volume, known by a digest of their names and digests. It
 //! belongs to no cloud and is there for the next one.
+//!
+//! Nodes share the layers with it by hard links: Docker only ever links and
+//! unlinks what it has of a layer. Who writes there as a node's root, past Docker,
+//! writes to all of them.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
+use crate::command::wait_until;
 use crate::docker::{Docker, LABEL, SOON};
 use crate::error::Error;
 use crate::lock::Lock;
@@ -22,6 +27,10 @@ const FILL: &str = include_str!("fill.sh");
 const BAKED_WITHIN: Duration = Duration::from_secs(900);
 /// Sets of other clouds and earlier images that are kept.
 const OTHERS_KEPT: usize = 2;
+/// What copying needs: any owner and mode, and the attributes by which a layer
+/// hides what is below it, which only the last of these sees.
+const RIGHTS: [&str; 7] =
+    ["CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "MKNOD", "SETFCAP", "SYS_ADMIN"];
 
 /// A set of images that stands ready.
 #[derive(Clone, Debug)]
@@ -43,7 +52,12 @@ impl Baked {
         let docker = &around.docker;
         let _turn = Lock::alone(&place.cache().join("bake.lock"), BAKED_WITHIN)?;
         docker.succeed(&["volume", "create", "--label", &label(), &volume])?;
-        docker.succeed_within(&bake(around, &volume, images), BAKED_WITHIN)?;
+        let name = format!("{volume}-bake");
+        // That of another user of this daemon, whose lock is another.
+        wait_until(&format!("the end of {name}"), BAKED_WITHIN, || {
+            Ok(docker.inspect("container", &name)?.is_none())
+        })?;
+        once(docker, &name, &bake(around, &volume, images), BAKED_WITHIN)?;
         forget_others(docker, &volume)?;
         let found = docker.inspect("volume", &volume)?.unwrap_or_default();
         let at = found["Mountpoint"].as_str().unwrap_or_default();
@@ -51,19 +65,39 @@ impl Baked {
         Ok(Self { volume, root: root.to_owned() })
     }
 
-    /// Gives an empty volume its images; a node without them pulls them.
+    /// Gives an empty volume its images. Where that fails it has none of them.
     pub(crate) fn fill(&self, around: &Surroundings, volume: &str) -> Result<(), Error> {
-        if self.root.is_empty() {
+        let there = around.docker.inspect("volume", &self.volume)?.is_some();
+        if self.root.is_empty() || !there {
             return Ok(());
         }
-        let volumes = format!("{}:/volumes", self.root);
-        // Layers hide what is below them by attributes that only this right sees.
-        let run = ["run", "--rm", "--network", "none", "--cap-add", "SYS_ADMIN", "--volume"];
-        let label = format!("{LABEL}={}", around.cloud);
-        let rest = [&volumes, "--label", &label, &around.image];
-        let script = ["sh", "-c", FILL, "fill", &self.volume, volume];
-        around.docker.succeed(&[&run[..], &rest[..], &script[..]].concat()).map(drop)
+        let mut words: Vec<String> =
+            ["run", "--rm", "--read-only", "--network=none", "--cap-drop=ALL"]
+                .map(str::to_owned)
+                .into();
+        words.extend(RIGHTS.map(|right| format!("--cap-add={right}")));
+        words.push("--security-opt=no-new-privileges".to_owned());
+        words.push(format!("--label={LABEL}={}", around.cloud));
+        // Links cannot cross mounts, so all volumes are one.
+        words.push(format!("--volume={}:/volumes", self.root));
+        // Whoever would remove the set meanwhile is told that it is in use.
+        words.push(format!("--volume={}:/baked:ro", self.volume));
+        let name = format!("{volume}-fill");
+        words.push(format!("--name={name}"));
+        let script = [&around.image, "sh", "-c", FILL, "fill", &self.volume, volume];
+        words.extend(script.map(str::to_owned));
+        once(&around.docker, &name, &words, SOON)
     }
+}
+
+/// Runs a container to its end. One that fails, or takes too long, is gone too:
+/// the client is no more than who looks on.
+fn once(docker: &Docker, name: &str, words: &[String], within: Duration) -> Result<(), Error> {
+    let done = docker.succeed_within(words, within);
+    if done.is_err() {
+        docker.run(&["rm", "--force", name], b"", SOON)?;
+    }
+    done.map(drop)
 }
 
 fn label() -> String {
@@ -83,15 +117,17 @@ fn volume(node: &str, images: &BTreeMap<String, String>) -> String {
 
 /// `docker run` of a Docker that pulls and ends.
 fn bake(around: &Surroundings, volume: &str, images: &BTreeMap<String, String>) -> Vec<String> {
-    let mut words: Vec<String> = ["run", "--rm", "--cgroupns", "private"].map(str::to_owned).into();
+    let mut words: Vec<String> =
+        ["run", "--rm", "--init", "--cgroupns=private"].map(str::to_owned).into();
     words.extend(around.rights.flags().iter().map(|flag| (*flag).to_owned()));
+    words.push(format!("--name={volume}-bake"));
     words.push(format!("--label={LABEL}={}", around.cloud));
     words.push(format!("--network={}", around.network));
     words.extend(["/run", "/tmp:exec"].map(|folder| format!("--tmpfs={folder}")));
     words.push(format!("--volume={volume}:/baked"));
     words.extend(around.shared.iter().map(|(from, to)| format!("--volume={from}:{to}")));
     words.extend([&around.image, "sh", "-c", BAKE, "bake", "/baked"].map(str::to_owned));
-    words.extend(images.keys().cloned());
+    words.extend(images.iter().flat_map(|(name, digest)| [name.clone(), digest.clone()]));
     words
 }
 
@@ -105,7 +141,7 @@ fn forget_others(docker: &Docker, volume: &str) -> Result<(), Error> {
     }
     others.sort();
     for (_, old) in others.iter().rev().skip(OTHERS_KEPT) {
-        // One that is being filled from stays, which is no error.
+        // One in use stays, which is no error.
         docker.run(&["volume", "rm", old], b"", SOON)?;
     }
     Ok(())

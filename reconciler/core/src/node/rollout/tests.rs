@@ -130,6 +130,8 @@ fn who_failed_it_before_and_has_not_gone_back_is_told_again_and_nobody_else() {
     let nodes = vec![node("i-1", &new), node("i-2", &old), failing("i-3", &new, &old)];
     let mut situation = workers(&new, Some(now), nodes);
     situation.policy.max_unavailable = 2;
+    // Long ago, so that nobody is waited for as still on the way.
+    situation.groups.get_mut("workers").unwrap().written = Some(NOW - 1_000);
     let body = next(&situation).0;
     assert_eq!(body.wave, ["i-1", "i-3"]);
     situation.groups.get_mut("workers").unwrap().pointer = Some(body.clone());

@@ -187,7 +187,10 @@ impl Keeper {
         // What an author has under these names is in the place of ours.
         images.stock(images, self.cloud.ground(), &self.place)?;
         self.board.begin("the images that nodes begin with");
-        self.cloud.ground().bake()?;
+        // Without them nodes pull what they need, which takes longer.
+        if let Err(error) = self.cloud.ground().bake() {
+            tracing::warn!("nodes begin without their images: {error}");
+        }
         self.board.done("the images that nodes begin with");
         for one in read.manifests.clusters.values() {
             if let Some(domain) = &one.cluster.spec.domain {
