@@ -254,9 +254,8 @@ class Prune(Case):
 
 class Settled(Case):
     def settled(self, driver, containers):
-        self.stand_in(
-            "docker", f'[ "$1" = info ] && echo {driver} || printf "%s" "{containers}"\n'
-        )
+        self.stand_in("curl", f"""echo '{{"ID":"x","LoggingDriver":"{driver}","NCPU":2}}'\n""")
+        self.stand_in("docker", f'printf "%s" "{containers}"\n')
         program = f"{ROLES}/docker/files/docker-settled"
         return self.run_program("sh", program, "journald").returncode == 0
 
@@ -264,6 +263,25 @@ class Settled(Case):
         self.assertTrue(self.settled("journald", ""))
         self.assertTrue(self.settled("json-file", "c1"))
         self.assertFalse(self.settled("json-file", ""))
+
+
+class Here(Case):
+    IMAGES = '[{"Id":"sha256:a","RepoDigests":["q/n@sha256:b1","q/h@sha256:b2"],"RepoTags":null}]'
+
+    def here(self, told):
+        self.stand_in("curl", f"echo '{self.IMAGES}'\n")
+        with open(f"{ROLES}/swarm-worker/files/image-is-here") as file:
+            text = file.read().replace("/etc/lyceum/kept-images/worker", f"{self.root}/kept")
+        self.write("kept", told)
+        done = self.run_program("sh", self.write("here", text))
+        return done.returncode, done.stdout
+
+    def test_every_image_that_a_worker_is_to_have_is_looked_for_by_its_digest(self):
+        self.assertEqual(self.here("q/n:1 sha256:b1\nq/h@sha256:b2\n"), (0, ""))
+        # The id of an image is no digest of a registry's, nor is half of one.
+        for other in ("a", "b", "c1"):
+            said = self.here(f"q/n:1 sha256:b1\nq/h@sha256:{other}\n")
+            self.assertEqual(said, (1, f"not here: sha256:{other}\n"))
 
 
 class Secret(Case):

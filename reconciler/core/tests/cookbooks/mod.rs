@@ -340,10 +340,10 @@ fn one_version_of_docker_is_pinned_and_checked_where_it_is_said() {
         panic!("no package")
     };
     assert_eq!(package.install, ["docker.io=20.10.24+dfsg1-1+deb12u1"]);
-    let check = plan.checks.iter().find(|check| check.id == "docker/docker-answers").unwrap();
+    let check = plan.checks.iter().find(|check| check.id == "docker/version").unwrap();
     let Probe::CommandCheck(check) = &check.probe else { panic!("no command") };
-    assert_eq!(check.run.last().unwrap(), "{{.Server.Version}}");
-    assert_eq!(check.contains.as_deref(), Some("20.10.24"));
+    assert_eq!(check.run.last().unwrap(), "http://docker/info");
+    assert_eq!(check.contains.as_deref(), Some("\"ServerVersion\":\"20.10.24"));
 }
 
 #[test]
