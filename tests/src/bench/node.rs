@@ -20,6 +20,9 @@ use crate::live::{Live, NOTEBOOK};
 
 /// Runs of each, one after the other.
 const RUNS: usize = 5;
+/// Looks in a run of the agent that runs as a service: its CPU time is told in
+/// hundredths of a second.
+const LOOKS: usize = 5;
 /// From nothing to a converged worker.
 const READY: Duration = Duration::from_secs(600);
 /// Where the comparison lies on the node.
@@ -41,6 +44,7 @@ struct Run {
 pub struct Nodes {
     steps: usize,
     checks: usize,
+    running: Vec<Run>,
     agent: Vec<Run>,
     ansible: Vec<Run>,
 }
@@ -65,16 +69,17 @@ impl Nodes {
         let playbook = playbook(&worker)?;
         ensure!(playbook == names, "the playbook is not the role: {playbook:?}, {names:?}");
         for _ in 0..RUNS {
+            nodes.running.push(running(&worker)?);
             nodes.agent.push(agent(&worker)?);
             nodes.ansible.push(ansible(&worker, hub.to_string().as_str())?);
         }
         Ok(nodes)
     }
 
-    /// The middle of the agent's runs: CPU seconds, the programs it runs counted,
-    /// and MiB of itself.
+    /// The middle of what a look costs the agent that runs on every node: CPU
+    /// seconds, the programs it runs counted, and MiB of itself.
     pub fn agent(&self) -> (f64, f64) {
-        (middle(&self.agent, |run| run.cpu_all), middle(&self.agent, |run| run.kib) / 1024.0)
+        (middle(&self.running, |run| run.cpu_all), middle(&self.running, |run| run.kib) / 1024.0)
     }
 
     /// What the agent looks at, by name.
@@ -100,7 +105,7 @@ impl fmt::Display for Nodes {
              {RUNS} runs, fewest and most in brackets"
         )?;
         let head = ["wall s", "CPU s", "CPU s, all", "MiB", "MiB, largest"];
-        writeln!(f, "{:<14}{}", "", head.map(|one| format!("{one:>24}")).concat())?;
+        writeln!(f, "{:<18}{}", "", head.map(|one| format!("{one:>24}")).concat())?;
         let columns: [fn(&Run) -> f64; 5] = [
             |run| run.wall,
             |run| run.cpu,
@@ -108,16 +113,29 @@ impl fmt::Display for Nodes {
             |run| run.kib / 1024.0,
             |run| run.kib_most / 1024.0,
         ];
-        for (name, runs) in [("lyceum-agent", &self.agent), ("Ansible", &self.ansible)] {
+        let rows = [
+            ("as it runs", &self.running),
+            ("lyceum-agent once", &self.agent),
+            ("Ansible", &self.ansible),
+        ];
+        for (name, runs) in rows {
             let cells = columns.map(|column| format!("{:>24}", spread(runs, column)));
-            writeln!(f, "{name:<14}{}", cells.concat())?;
+            writeln!(f, "{name:<18}{}", cells.concat())?;
         }
         let ratio = columns.map(|column| {
             let ratio = middle(&self.ansible, column) / middle(&self.agent, column);
             format!("{:>24}", format!("{ratio:.1} x"))
         });
-        writeln!(f, "{:<14}{}", "ratio", ratio.concat())
+        writeln!(f, "{:<18}{}", "Ansible / once", ratio.concat())
     }
+}
+
+/// The agent as a service, asked to look.
+fn running(worker: &Node) -> Result<Run> {
+    worker.shell("systemctl start lyceum-agent")?;
+    let said = worker.shell(&format!("python3 {THERE}/running.py {LOOKS}"))?;
+    worker.shell("systemctl stop lyceum-agent")?;
+    serde_json::from_str(&said).with_context(|| said.clone())
 }
 
 fn agent(worker: &Node) -> Result<Run> {
@@ -155,7 +173,7 @@ fn run(worker: &Node, command: &str) -> Result<(Run, String)> {
 fn prepare(worker: &Node, packages: &Path) -> Result<()> {
     worker.shell(&format!("mkdir -p {THERE}/given"))?;
     worker.copy_in(packages, &format!("{THERE}/packages"))?;
-    for name in ["worker.yml", "measure.py"] {
+    for name in ["worker.yml", "measure.py", "running.py"] {
         worker.copy_in(&in_tests(&format!("bench/{name}")), &format!("{THERE}/{name}"))?;
     }
     let play = fs::read_to_string(in_tests("bench/worker.yml"))?;

@@ -62,9 +62,14 @@ pub(crate) fn another_machine_becomes_the_same_hub(story: &Story) {
     assert_eq!(workers, ids_of_workers(story), "nobody joined anew");
     let managers = "docker node ls --filter role=manager --format '{{.ID}}'";
     assert_eq!(story.live.hub().unwrap().shell(managers).unwrap().lines().count(), 1);
-    // Accounts, servers and kernels are what they were.
+    // Accounts, servers and kernels are what they were, once the hub has told its
+    // proxy where they are.
+    story.until("the kernel answers", BACK, || {
+        Ok(story.try_visit("linus", &["run", "x + 1", "--kernel", &story.kernel])? == "42")
+    });
+    let what = "from the end of the hub's machine to a kernel that was running all the while";
+    story.took(begun.elapsed(), what);
     assert_eq!(places, ["ada", "linus"].map(|name| story.place_of(name)));
-    story.kernel_lives();
     story.visit("noether", &["stop"]);
     story.visit("noether", &["start"]);
 }
