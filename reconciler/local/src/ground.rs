@@ -3,9 +3,10 @@
 //! file systems, a way to the AWS emulator.
 //!
 //! All of it carries the cloud's label or lies in its folder, and ends with this
-//! value; only images, the registry's blobs and what is baked of them stay. What a crash leaves is known by the cloud's lock, which nobody holds
-//! then, and is removed by the next cloud of any name. Addresses are as in a VPC:
-//! .1 is the host, .2 the resolver, .3 the registry; nodes have .4 and above.
+//! value; only images, the registry's blobs and what is baked of them stay. What a
+//! crash leaves is known by the cloud's lock, which nobody holds then, and is
+//! removed by the next cloud of any name. Addresses are as in a VPC: .1 is the
+//! host, .2 the resolver, .3 the registry; nodes have .4 and above.
 //!
 //! May not: change what carries no label of a local cloud.
 
@@ -18,7 +19,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use crate::baked::Baked;
+use crate::baked::Stock;
 use crate::command::{self, wait_until};
 use crate::daemon::Daemon;
 use crate::docker::{Docker, LABEL, SOON};
@@ -78,11 +79,7 @@ pub struct Ground {
     file_systems: FileSystems,
     registry: Registry,
     names: Mutex<BTreeMap<String, IpAddr>>,
-    /// Names and digests of the images that were put into the registry.
-    stocked: Mutex<BTreeMap<String, String>>,
-    /// The public registries that the local one answers as.
-    registries: Vec<String>,
-    baked: Mutex<Option<Baked>>,
+    stock: Stock,
     claim: Claim,
 }
 
@@ -124,9 +121,7 @@ impl Ground {
             file_systems,
             registry,
             names: Mutex::default(),
-            stocked: Mutex::default(),
-            registries: options.registries.clone(),
-            baked: Mutex::default(),
+            stock: Stock::of(&options.registries),
             claim,
         };
         ground.start_services(options)?;
@@ -137,30 +132,21 @@ impl Ground {
     pub fn start_node(&self, spec: &Spec) -> Result<Node, Error> {
         check_name(&spec.name)?;
         self.metadata.set(spec.address, spec.identity.clone());
-        let baked = self.baked.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        Node::start_new(&self.around, (spec, baked.as_ref()), &self.claim.folder())
+        Node::start_new(&self.around, (spec, self.stock.baked().as_ref()), &self.claim.folder())
     }
 
     /// Puts an image that Docker has on this machine into the registry under a
     /// production name, `quay.io/group/image:tag`.
     pub fn stock(&self, image: &str, name: &str) -> Result<(), Error> {
         let digest = self.registry.push(image, name)?;
-        let mut stocked = self.stocked.lock().unwrap_or_else(PoisonError::into_inner);
-        stocked.insert(name.to_owned(), digest);
+        self.stock.has(name, &digest);
         Ok(())
     }
 
     /// Nodes that start from now on have all images that were stocked and can be
     /// pulled here; what is stocked later they pull.
     pub fn bake(&self) -> Result<(), Error> {
-        let mut images = self.stocked.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        images.retain(|name, _| registry::answers(&self.registries, name));
-        if images.is_empty() {
-            return Ok(());
-        }
-        let baked = Baked::ensure(&self.around, &self.claim.place, &images)?;
-        *self.baked.lock().unwrap_or_else(PoisonError::into_inner) = Some(baked);
-        Ok(())
+        self.stock.bake(&self.around, &self.claim.place)
     }
 
     /// Removes a node with everything on its disk, as the end of an instance does.

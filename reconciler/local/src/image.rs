@@ -89,9 +89,7 @@ impl Image {
             digest.update(format!("\n{path} {} {program}\n", text.len()));
             digest.update(text);
         }
-        let digest = digest.finalize();
-        let short: String = digest[..8].iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("{}:{short}", self.repository())
+        format!("{}:{}", self.repository(), hex(&digest.finalize()[..8]))
     }
 
     /// Builds it unless Docker has it. `report` is told when it is built, which
@@ -189,6 +187,11 @@ impl Image {
             Some((_, text, _)) => settings(text),
         }
     }
+}
+
+/// As digests are written.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The lines of a Dockerfile that set how the image is run.

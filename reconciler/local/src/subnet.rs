@@ -117,7 +117,7 @@ pub(crate) fn create_network(
 /// Interfaces have names of at most 15 letters.
 fn bridge_name(cloud: &str) -> String {
     let digest = Sha256::digest(cloud);
-    let short: String = digest[..5].iter().map(|byte| format!("{byte:02x}")).collect();
+    let short = crate::image::hex(&digest[..5]);
     format!("lyc{short}")
 }
 

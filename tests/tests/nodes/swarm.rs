@@ -15,9 +15,12 @@ const BACK: Duration = Duration::from_secs(240);
 const FOREIGN: &str =
     "SWMTKN-1-2xlzjowu3hrbdksm9wv6q2ptzvnm1p8ttvkjdlbp3rpqxq0qcl-0000000000000000000000000";
 
+/// What of a member stays as long as it does not join anew.
+const IDENTITY: &str = "{{.ID}} {{.Hostname}}";
+
 pub(crate) fn a_foreign_token_moves_nobody(story: &Story) {
     let hub = story.live.hub().unwrap();
-    let before = members(story);
+    let before = everybody(story);
     let own = token(story);
     // As long as the hub does not put it back.
     hub.shell("systemctl stop lyceum-agent").unwrap();
@@ -31,13 +34,13 @@ pub(crate) fn a_foreign_token_moves_nobody(story: &Story) {
             workers.clone().count() == 3 && workers.all(refuses)
         })
         .unwrap();
-    assert_eq!(before, members(story));
+    assert_eq!(before, everybody(story));
     story.kernel_lives();
     hub.shell("systemctl start lyceum-agent").unwrap();
     story.until("the hub publishes its own again", LOOKED * PATIENCE, || Ok(token(story) == own));
     // Who is not ready is paused, and active again once it is.
     let what = "everybody is what they were in the swarm";
-    story.until(what, LOOKED * PATIENCE, || Ok(members(story) == before));
+    story.until(what, LOOKED * PATIENCE, || Ok(everybody(story) == before));
     story.until_whole(3, JOINED);
 }
 
@@ -45,7 +48,7 @@ pub(crate) fn another_machine_becomes_the_same_hub(story: &Story) {
     let hub = story.live.hub().unwrap();
     let (was, address) = (hub.name().to_owned(), hub.address().unwrap());
     let (swarm, places) = (swarm(story), ["ada", "linus"].map(|name| story.place_of(name)));
-    let workers = ids_of_workers(story);
+    let workers = members(story, "worker", IDENTITY);
     let begun = Instant::now();
     let end = "aws('ec2').terminate_instances(InstanceIds=[args[0]])";
     story.live.look(end, &[&was]).unwrap();
@@ -59,9 +62,8 @@ pub(crate) fn another_machine_becomes_the_same_hub(story: &Story) {
     story.until_whole(3, JOINED);
     story.took(begun.elapsed(), "from the end of the hub's machine to all as it should be");
     assert_eq!(swarm, self::swarm(story), "it is the same swarm");
-    assert_eq!(workers, ids_of_workers(story), "nobody joined anew");
-    let managers = "docker node ls --filter role=manager --format '{{.ID}}'";
-    assert_eq!(story.live.hub().unwrap().shell(managers).unwrap().lines().count(), 1);
+    assert_eq!(workers, members(story, "worker", IDENTITY), "nobody joined anew");
+    assert_eq!(members(story, "manager", IDENTITY).len(), 1);
     // Accounts, servers and kernels are what they were, once the hub has told its
     // proxy where they are.
     story.until("the kernel answers", BACK, || {
@@ -99,18 +101,17 @@ fn swarm(story: &Story) -> String {
     hub.succeed(&["docker", "info", "--format", "{{.Swarm.Cluster.ID}}"]).unwrap()
 }
 
-/// Who is in the swarm, and how: sorted lines.
-fn members(story: &Story) -> Vec<String> {
-    let format = "{{.ID}} {{.Hostname}} {{.Status}} {{.Availability}}";
-    let hub = story.live.hub().unwrap();
-    let listed = hub.succeed(&["docker", "node", "ls", "--format", format]).unwrap();
+/// What of those who have this part in the swarm: sorted lines.
+fn members(story: &Story, role: &str, format: &str) -> Vec<String> {
+    let role = format!("role={role}");
+    let ask = ["docker", "node", "ls", "--filter", &role, "--format", format];
+    let listed = story.live.hub().unwrap().succeed(&ask).unwrap();
     let mut members: Vec<String> = listed.lines().map(str::to_owned).collect();
     members.sort();
     members
 }
 
-fn ids_of_workers(story: &Story) -> Vec<String> {
-    let hub = story.live.hub().unwrap();
-    let ask = "docker node ls --filter role=worker --format '{{.ID}} {{.Hostname}}' | sort";
-    hub.shell(ask).unwrap().lines().map(str::to_owned).collect()
+fn everybody(story: &Story) -> Vec<String> {
+    let format = "{{.ID}} {{.Hostname}} {{.Status}} {{.Availability}}";
+    ["manager", "worker"].map(|role| members(story, role, format)).concat()
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use lyceum_core::cloud::Class;
-use lyceum_core::desired::{Inputs, desired, pointers, recognise};
+use lyceum_core::desired::{DesiredState, Inputs, desired, pointers, recognise};
 use lyceum_core::kind::{Body, Pointer};
 use lyceum_core::manifest::cluster::ClusterSpec;
 use lyceum_core::manifest::{Manifests, Snapshot, load};
@@ -470,12 +470,19 @@ fn what_people_write_into_attributes_is_no_reference() {
     assert!(signed);
 }
 
-#[test]
-fn a_node_finds_its_key_and_heeds_an_environment_of_its_own() {
+/// A cluster whose nodes have an agent, and what its workers run at first.
+fn booting() -> (DesiredState, String) {
     let agents = BTreeMap::from([("geo".to_string(), super::agent("a"))]);
     let state = desired(&page("one"), &site(), &Inputs { agents, ..Inputs::default() });
     let template = &state.resources[&address("geo/launch-template/workers")];
     let Body::LaunchTemplate(template) = &template.body else { panic!("a template") };
+    let script = template.user_data.clone();
+    (state, script)
+}
+
+#[test]
+fn a_node_finds_its_key_and_heeds_an_environment_of_its_own() {
+    let (state, script) = booting();
     let bucket = site().bucket("us-east-1");
     for part in [
         "\"publicKey\":\"@{geo/signing-key/node:public_key}\"",
@@ -485,7 +492,7 @@ fn a_node_finds_its_key_and_heeds_an_environment_of_its_own() {
         &format!("origin=\"${{AWS_ENDPOINT_URL%/}}/{bucket}\"\n"),
         "    \"$origin/@{geo/object/agent-aaaaaaaaaaaa}\"\n",
     ] {
-        assert!(template.user_data.contains(part), "{part}: {}", template.user_data);
+        assert!(script.contains(part), "{part}: {script}");
     }
     // And its pointer names the agent it is to run, by the object that is it.
     let Body::Pointer(pointer) = &state.resources[&address("geo/pointer/hub")].body else {
@@ -496,12 +503,9 @@ fn a_node_finds_its_key_and_heeds_an_environment_of_its_own() {
 
 #[test]
 fn nothing_on_a_nodes_way_to_its_agent_waits_for_session_manager() {
-    let agents = BTreeMap::from([("geo".to_string(), super::agent("a"))]);
-    let state = desired(&page("one"), &site(), &Inputs { agents, ..Inputs::default() });
-    let template = &state.resources[&address("geo/launch-template/workers")];
-    let Body::LaunchTemplate(template) = &template.body else { panic!("a template") };
+    let (_, script) = booting();
     let (mut done, mut written, mut inside) = (Vec::new(), Vec::new(), false);
-    for line in template.user_data.lines() {
+    for line in script.lines() {
         match inside {
             true => written.push(line),
             false => done.push(line),

@@ -10,6 +10,7 @@
 //! writes to all of them.
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
@@ -17,9 +18,11 @@ use sha2::{Digest, Sha256};
 use crate::command::wait_until;
 use crate::docker::{Docker, LABEL, SOON};
 use crate::error::Error;
+use crate::image;
 use crate::lock::Lock;
 use crate::node::Surroundings;
 use crate::place::Place;
+use crate::registry;
 
 const BAKE: &str = include_str!("bake.sh");
 const FILL: &str = include_str!("fill.sh");
@@ -32,6 +35,46 @@ const OTHERS_KEPT: usize = 2;
 const RIGHTS: [&str; 7] =
     ["CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "MKNOD", "SETFCAP", "SYS_ADMIN"];
 
+/// What a cloud's registry was given, and what is baked of it.
+#[derive(Debug)]
+pub(crate) struct Stock {
+    /// The public registries that the local one answers as.
+    registries: Vec<String>,
+    /// Names and digests.
+    images: Mutex<BTreeMap<String, String>>,
+    baked: Mutex<Option<Baked>>,
+}
+
+impl Stock {
+    pub(crate) fn of(registries: &[String]) -> Self {
+        let registries = registries.to_vec();
+        Self { registries, images: Mutex::default(), baked: Mutex::default() }
+    }
+
+    /// The registry has this image from now on.
+    pub(crate) fn has(&self, name: &str, digest: &str) {
+        let mut images = self.images.lock().unwrap_or_else(PoisonError::into_inner);
+        images.insert(name.to_owned(), digest.to_owned());
+    }
+
+    /// Bakes what can be pulled here.
+    pub(crate) fn bake(&self, around: &Surroundings, place: &Place) -> Result<(), Error> {
+        let mut images = self.images.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        images.retain(|name, _| registry::answers(&self.registries, name));
+        if images.is_empty() {
+            return Ok(());
+        }
+        let baked = Baked::ensure(around, place, &images)?;
+        *self.baked.lock().unwrap_or_else(PoisonError::into_inner) = Some(baked);
+        Ok(())
+    }
+
+    /// What nodes begin with.
+    pub(crate) fn baked(&self) -> Option<Baked> {
+        self.baked.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
 /// A set of images that stands ready.
 #[derive(Clone, Debug)]
 pub(crate) struct Baked {
@@ -43,7 +86,7 @@ pub(crate) struct Baked {
 impl Baked {
     /// Makes the set unless it is there. `images` are names with digests, as the
     /// registry has them.
-    pub(crate) fn ensure(
+    fn ensure(
         around: &Surroundings,
         place: &Place,
         images: &BTreeMap<String, String>,
@@ -110,9 +153,7 @@ fn volume(node: &str, images: &BTreeMap<String, String>) -> String {
     for (name, of) in images {
         digest.update(format!("\n{name}@{of}"));
     }
-    let digest = digest.finalize();
-    let short: String = digest[..8].iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("lyceum-local-baked-{short}")
+    format!("lyceum-local-baked-{}", image::hex(&digest.finalize()[..8]))
 }
 
 /// `docker run` of a Docker that pulls and ends.
