@@ -1,8 +1,9 @@
 //! What the nodes of each group are told, where the list of the bucket does not
-//! tell: a pointer is read only when it is not as it should be.
+//! tell: a pointer is read only when it is not as it should be, or a node refuses
+//! it. What the nodes report is read before.
 
 use lyceum_core::cloud::Cloud;
-use lyceum_core::desired::{Agent, Inputs, pointers, recognise};
+use lyceum_core::desired::{Agent, Inputs, distrust_replayed, pointers, recognise};
 use lyceum_core::manifest::Manifests;
 use lyceum_core::observed::ObservedState;
 use lyceum_core::site::Site;
@@ -20,4 +21,5 @@ pub async fn read(
     let inputs = Inputs::new(manifests, agent, observed);
     let open = recognise(&pointers(manifests, site, &inputs), observed);
     whole::read(cloud, open, observed, |_| ()).await;
+    distrust_replayed(observed);
 }

@@ -130,10 +130,10 @@ impl<C: Cloud> Road<C> {
         let mut scope = scope(manifests);
         scope.regions.extend(self.wanted.regions.iter().cloned());
         let mut observed = self.observe(scope).await;
-        let whose = (manifests, &self.site);
-        crate::pointers::read(&self.cloud, whose, self.agent.as_ref(), &mut observed).await;
         // A command looks a few times and ends: it remembers nothing.
         Heard::default().read(&self.cloud, manifests, &mut observed).await;
+        let whose = (manifests, &self.site);
+        crate::pointers::read(&self.cloud, whose, self.agent.as_ref(), &mut observed).await;
         let inputs = Inputs::new(manifests, self.agent.as_ref(), &observed);
         let now = now();
         let inputs = inputs.with_nodes(manifests, &observed, now);

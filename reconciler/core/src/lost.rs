@@ -4,12 +4,14 @@
 //! account's others to every list. It is still there: AWS removes no VPC before
 //! its subnets. Owns the answer to what such an object is; may not touch it.
 //!
-//! Invariant: what AWS lets go before that which names it is never among it.
+//! Invariant: what AWS lets go before that which names it is never among it, nor
+//! what somebody else may have put in its place, such as a group of theirs on the
+//! hub's interface: of a lost group AWS says itself that its name is taken.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::address::Address;
-use crate::kind::{Body, FileSystem, Kind, Volume, Vpc};
+use crate::kind::{Body, FileSystem, Kind, NetworkInterface, Subnet, Volume, Vpc};
 use crate::observed::{Gap, Object, ObservedState};
 use crate::site::TAG_OWNER;
 
@@ -47,7 +49,11 @@ fn stands_in(body: &Body) -> Vec<(&'static str, &str)> {
         Body::RouteTable(it) => vec![(Vpc::NAME, &it.vpc)],
         Body::SecurityGroup(it) => vec![(Vpc::NAME, &it.vpc)],
         Body::AccessPoint(it) => vec![(FileSystem::NAME, &it.file_system)],
-        Body::Instance(it) => it.volumes.values().map(|id| (Volume::NAME, id.as_str())).collect(),
+        Body::NetworkInterface(it) => vec![(Subnet::NAME, &it.subnet)],
+        Body::Instance(it) => {
+            let volumes = it.volumes.values().map(|id| (Volume::NAME, id.as_str()));
+            volumes.chain([(NetworkInterface::NAME, it.interface.as_str())]).collect()
+        }
         _ => Vec::new(),
     }
 }

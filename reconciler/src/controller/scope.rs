@@ -223,8 +223,8 @@ async fn seen<C: Cloud>(
     if !scope.starts_with('@') {
         let agent = shared.options.agent.as_ref();
         let whose = (manifests, &shared.site);
-        crate::pointers::read(&*shared.cloud, whose, agent, &mut observed).await;
         shared.heard.read(&*shared.cloud, manifests, &mut observed).await;
+        crate::pointers::read(&*shared.cloud, whose, agent, &mut observed).await;
     }
     observed
 }

@@ -14,7 +14,7 @@ use lyceum_core::kind::{Body, NodeReport, Pointer, Said};
 use lyceum_core::node::pointer;
 use lyceum_core::node::report::NodeReport as Report;
 use lyceum_core::observed::{Image, Life, LiveInstance, Object, ObservedState, Surroundings};
-use lyceum_core::site::{GLOBAL, Site, TAG_CREATED, TAG_OWNER, TAG_SOURCE};
+use lyceum_core::site::{TAG_OS, GLOBAL, Site, TAG_CREATED, TAG_OWNER, TAG_SOURCE};
 use serde_json::Value;
 
 /// Kinds whose id is their name or key.
@@ -351,6 +351,10 @@ impl State {
             *version = next.to_string();
         }
         object.outputs.extend(further);
+        if let Body::LaunchTemplate(template) = &object.body {
+            object.outputs.insert("image".into(), template.image.clone());
+            object.outputs.insert("root_device".into(), template.root_device.clone());
+        }
         Ok(object.outputs.clone())
     }
 
@@ -441,7 +445,10 @@ impl State {
             self.end_worker(&object.id);
             return Ok(());
         }
-        let refers = |other: &&Object| key(other) != key(object) && refers(other, object);
+        // As in AWS: an alarm outlives what it watches.
+        let refers = |other: &&Object| {
+            key(other) != key(object) && other.address.kind() != "alarm" && refers(other, object)
+        };
         if let Some(user) = self.objects.values().find(refers) {
             let message = format!("{} is used by {}", object.id, user.address);
             return Err(CloudError::new(Class::NotYet, "delete", message));
@@ -483,17 +490,22 @@ fn as_listed(object: &Object) -> Object {
     if let Body::NodeReport(report) = &mut listed.body {
         report.said = None;
     }
+    if let Body::Instance(instance) = &mut listed.body {
+        instance.os = object.tags.get(TAG_OS).cloned().unwrap_or_default();
+    }
     listed
 }
 
 fn outputs(id: &str, attributes: &Value, version: u64) -> Outputs {
-    let zone = attributes.get("zone").and_then(Value::as_str).unwrap_or("none");
+    let text = |name: &str| attributes.get(name).and_then(Value::as_str).unwrap_or("none").into();
     Outputs::from([
         ("id".into(), id.into()),
         ("arn".into(), format!("arn:fake:{id}")),
         ("version".into(), version.to_string()),
         ("public_ip".into(), "192.0.2.1".into()),
-        ("zone".into(), zone.into()),
+        ("zone".into(), text("zone")),
+        ("image".into(), text("image")),
+        ("root_device".into(), text("root_device")),
     ])
 }
 

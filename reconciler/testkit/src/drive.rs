@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 
 use lyceum_core::address::{Address, Ref};
 use lyceum_core::cloud::{Cloud, CloudError, Outputs};
-use lyceum_core::desired::{Inputs, desired, pointers, recognise, scope};
+use lyceum_core::desired::{Inputs, desired, distrust_replayed, pointers, recognise, scope};
 use lyceum_core::manifest::Manifests;
 use lyceum_core::observed::{Object, ObservedState};
 use lyceum_core::plan::{
@@ -26,8 +26,8 @@ pub fn look(
     context: &PlanContext,
 ) -> (ObservedState, Plan) {
     let mut observed = now(cloud.observe(&scope(manifests)));
-    read_pointers(cloud, manifests, site, &mut observed);
     read_reports(cloud, &mut observed);
+    read_pointers(cloud, manifests, site, &mut observed);
     let inputs = Inputs::new(manifests, None, &observed);
     let inputs = inputs.with_nodes(manifests, &observed, context.now);
     let desired = desired(manifests, site, &inputs);
@@ -48,6 +48,7 @@ pub fn read_pointers(
             observed.put(whole);
         }
     }
+    distrust_replayed(observed);
 }
 
 /// Fills in what the nodes report.

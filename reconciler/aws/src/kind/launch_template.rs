@@ -189,8 +189,11 @@ fn read(id: &str, tags: BTreeMap<String, String>, version: &LaunchTemplateVersio
 }
 
 fn outputs(id: &str, version: &LaunchTemplateVersion) -> Outputs {
+    let body = content::read(version);
     Outputs::from([
         ("id".into(), id.to_string()),
+        ("image".into(), body.image),
+        ("root_device".into(), body.root_device),
         ("version".into(), version.version_number.unwrap_or_default().to_string()),
         ("name".into(), version.launch_template_name.clone().unwrap_or_default()),
     ])

@@ -123,7 +123,7 @@ async fn write(
 ) -> Result<Outputs, CloudError> {
     let text = text(want)?;
     let there = present(clients, &want.bucket, &want.key).await?;
-    if let Some(outputs) = done(there.as_ref(), want, &text) {
+    if let Some(outputs) = done(there.as_ref(), (want, along), &text) {
         return Ok(outputs);
     }
     if there.as_ref().map(|there| &there.etag) != seen {
@@ -146,7 +146,7 @@ async fn write(
         // The answer to the first of two tries, or none: what stands there tells.
         Err(error) if matches!(error.class, Class::Exists | Class::Ambiguous | Class::NotYet) => {
             let there = present(clients, &want.bucket, &want.key).await?;
-            done(there.as_ref(), want, &text).ok_or(CloudError {
+            done(there.as_ref(), (want, along), &text).ok_or(CloudError {
                 class: if error.class == Class::Exists { Class::NotYet } else { error.class },
                 ..error
             })
@@ -155,9 +155,17 @@ async fn write(
     }
 }
 
-/// The outputs of what stands there, where that is what is wanted.
-fn done(there: Option<&Present>, want: &Pointer, text: &str) -> Option<Outputs> {
-    let as_wanted = |it: &&Present| it.pointer.body == text && it.is_signed_by(&want.public_key);
+/// The outputs of what stands there, where that is what is wanted and not older
+/// than what nodes have taken.
+fn done(
+    there: Option<&Present>,
+    (want, along): (&Pointer, &Along),
+    text: &str,
+) -> Option<Outputs> {
+    let as_wanted = |it: &&Present| {
+        let newest = it.pointer.sequence >= along.taken;
+        newest && it.pointer.body == text && it.is_signed_by(&want.public_key)
+    };
     there.filter(as_wanted).map(|there| written(there, want))
 }
 

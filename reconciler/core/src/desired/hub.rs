@@ -83,8 +83,10 @@ fn instance(draft: &Draft<'_>, template: &LaunchTemplate, interface: String) -> 
         launch_template: id_of(&address),
         launch_template_version: output_of(&address, "version"),
         os: template.os.clone(),
-        image: template.image.clone(),
-        root_device: template.root_device.clone(),
+        // As the template has recorded it: a hub that is made again is on the image
+        // that the one before was on, however many have come since.
+        image: output_of(&address, "image"),
+        root_device: output_of(&address, "root_device"),
         instance_type: template.instance_type.clone(),
         interface,
         profile: template.profile.clone(),

@@ -1,14 +1,15 @@
 //! What else the desired state is made from: artifacts, which are built and not
 //! written, and what can no longer be changed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::address::Address;
-use crate::kind::{Body, Kind, StoredObject, Vpc};
+use crate::kind::{Body, Kind, StoredObject, Subnet, Vpc};
 use crate::manifest::Manifests;
+use crate::manifest::repository::Deed;
 use crate::observed::{Gap, ObservedState};
 
-use super::{Nodes, names};
+use super::{Nodes, names, network};
 
 /// What else the desired state is made from, by cluster.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -20,6 +21,9 @@ pub struct Inputs {
     /// under a cluster that lives in it: as long as its VPC stays, everything
     /// within is laid out in the range the VPC has.
     pub networks: BTreeMap<String, String>,
+    /// Places of each cluster's subnets that its manifest no longer asks for and
+    /// that are there: workers may be in them. They stay until somebody consents.
+    pub kept_zones: BTreeMap<String, BTreeSet<u32>>,
     /// Clusters of which an input could not be read, and what failed: what
     /// should be of them is unknown, all of it.
     pub unknown: BTreeMap<String, Gap>,
@@ -67,13 +71,38 @@ impl Inputs {
             agents = manifests.clusters.keys().map(|name| (name.clone(), given.clone())).collect();
         }
         let unknown = unknown(manifests, given.is_some(), observed);
-        Self { agents, networks, unknown, ..Self::default() }
+        let kept_zones = kept_zones(manifests, observed);
+        Self { agents, networks, kept_zones, unknown, ..Self::default() }
     }
 
     /// With the nodes that were observed, at a moment.
     pub fn with_nodes(self, manifests: &Manifests, observed: &ObservedState, now: i64) -> Self {
         Self { nodes: Nodes::of(manifests, observed), now, ..self }
     }
+}
+
+/// The places of subnets that are there, beyond the zones of the manifest, and
+/// that nobody has given up.
+fn kept_zones(
+    manifests: &Manifests,
+    observed: &ObservedState,
+) -> BTreeMap<String, BTreeSet<u32>> {
+    let mut kept: BTreeMap<String, BTreeSet<u32>> = BTreeMap::new();
+    for object in observed.objects.iter().filter(|it| it.address.kind() == Subnet::NAME) {
+        let scope = object.address.scope();
+        let (Some(declared), Some(place)) =
+            (manifests.clusters.get(scope), network::place(object.address.name()))
+        else {
+            continue;
+        };
+        let address = object.address.to_string();
+        let given_up =
+            manifests.consents.iter().any(|it| it.allows(Deed::Delete, &address, &object.id));
+        if place >= declared.cluster.spec.network.zones && !given_up {
+            kept.entry(scope.to_string()).or_default().insert(place);
+        }
+    }
+    kept
 }
 
 /// A list that failed looks like one that is empty, and so does one of a VPC that

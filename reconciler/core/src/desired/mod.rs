@@ -28,7 +28,7 @@ use crate::address::Address;
 use crate::cloud::Scope;
 use crate::kind::{Body, Kind};
 use crate::manifest::Manifests;
-use crate::manifest::cluster::{Cluster, ClusterSpec, DriftMode};
+use crate::manifest::cluster::{Cluster, ClusterSpec, DriftMode, Os};
 use crate::node::rollout::Rollout;
 use crate::observed::Gap;
 use crate::site::{GLOBAL, Site, TAG_LABEL_PREFIX, TAG_PROTECT, TAG_REGION};
@@ -36,7 +36,7 @@ use crate::site::{GLOBAL, Site, TAG_LABEL_PREFIX, TAG_PROTECT, TAG_REGION};
 pub use inputs::{Agent, Inputs};
 pub(crate) use names::is_agent;
 pub(crate) use network::SUBNET_BITS;
-pub use nodes::{etag, pointers, recognise};
+pub use nodes::{distrust_replayed, etag, pointers, recognise};
 pub use rollouts::{GroupNodes, Nodes};
 pub(crate) use storage::HOMES;
 
@@ -64,6 +64,11 @@ pub struct ScopePolicy {
     pub report_within: Option<ReportWithin>,
     /// Names of the secrets an operator makes for it.
     pub secrets: BTreeSet<String>,
+    /// The system of its manifest, of which a newer image is worth knowing.
+    pub os: Option<Os>,
+    /// What stays although its manifest no longer asks for it, until somebody
+    /// consents to its end.
+    pub kept: BTreeSet<Address>,
     /// What should be of it rests on something that could not be read: nothing
     /// of it is touched.
     pub unknown: Option<Gap>,
@@ -126,9 +131,10 @@ pub fn desired(manifests: &Manifests, site: &Site, inputs: &Inputs) -> DesiredSt
         let within = ReportWithin(cluster.spec.rollout.report_within_minutes);
         // Nodes that are started bare never report.
         let report_within = inputs.agents.contains_key(name).then_some(within);
-        let policy = ScopePolicy { unknown, report_within, ..scope_policy(&cluster.spec) };
-        state.scopes.insert(name.clone(), policy);
         let mut draft = Draft::new(site, (manifests, cluster), inputs);
+        let kept = network::kept(&draft);
+        let policy = ScopePolicy { unknown, report_within, kept, ..scope_policy(&cluster.spec) };
+        state.scopes.insert(name.clone(), policy);
         network::add(&mut draft);
         access::add(&mut draft);
         storage::add(&mut draft);
@@ -142,11 +148,17 @@ pub fn desired(manifests: &Manifests, site: &Site, inputs: &Inputs) -> DesiredSt
     }
     for (region, suspend) in regions(manifests) {
         let scope = Site::region_scope(&region);
-        let drift = DriftMode::Repair;
-        let secrets = BTreeSet::new();
         state.resources.extend(shared::resources(site, &region));
-        let policy =
-            ScopePolicy { region, suspend, drift, secrets, report_within: None, unknown: None };
+        let policy = ScopePolicy {
+            region,
+            suspend,
+            drift: DriftMode::Repair,
+            report_within: None,
+            secrets: BTreeSet::new(),
+            os: None,
+            kept: BTreeSet::new(),
+            unknown: None,
+        };
         state.scopes.insert(scope, policy);
     }
     state
@@ -158,7 +170,9 @@ pub fn scope(manifests: &Manifests) -> Scope {
     for declared in manifests.clusters.values() {
         let spec = &declared.cluster.spec;
         scope.regions.insert(spec.region.clone());
-        scope.images.entry(spec.region.clone()).or_default().insert(image_wanted(spec));
+        // Of a pinned image's system a newer one is worth knowing.
+        let images = [image_wanted(spec), spec.os.as_str().to_string()];
+        scope.images.entry(spec.region.clone()).or_default().extend(images);
         let name = &declared.cluster.metadata.name;
         scope.domains.extend(spec.domain.clone().map(|domain| (name.clone(), domain)));
         scope.secrets.entry(spec.region.clone()).or_default().extend(secrets(spec));
@@ -277,6 +291,8 @@ fn scope_policy(spec: &ClusterSpec) -> ScopePolicy {
         drift: spec.drift,
         report_within: None,
         secrets: secrets(spec),
+        os: Some(spec.os),
+        kept: BTreeSet::new(),
         unknown: None,
     }
 }

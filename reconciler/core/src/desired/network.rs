@@ -4,10 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
-use crate::address::{id_of, output_of};
+use crate::address::{Address, id_of, output_of};
 use crate::kind::{
     Direction, FirewallRule, InternetGateway, RouteTable, SecurityGroup, Subnet, Vpc,
 };
+use crate::site::Site;
 
 use super::Draft;
 
@@ -25,11 +26,8 @@ pub(crate) fn add(draft: &mut Draft<'_>) {
     draft.add("main", Vpc { cidr: network.cidr.clone(), dns_support: true, dns_host_names: true });
     draft.add("main", InternetGateway { vpc: vpc.clone() });
     for (place, name) in zones(draft) {
-        let zone = crate::address::Address::new(
-            &crate::site::Site::region_scope(&draft.spec.region),
-            "zone",
-            &place.to_string(),
-        );
+        let region = Site::region_scope(&draft.spec.region);
+        let zone = Address::new(&region, "zone", &place.to_string());
         let subnet = Subnet {
             vpc: vpc.clone(),
             cidr: subnet_cidr(draft.cidr(), place),
@@ -71,8 +69,23 @@ pub(crate) fn hub_address(cidr: &str) -> String {
 
 /// The place and name of each subnet: `a`, `b`, …
 fn zones(draft: &Draft<'_>) -> Vec<(u32, String)> {
-    let name = |place: u32| char::from(b'a' + place as u8).to_string();
-    (0..draft.spec.network.zones).map(|place| (place, name(place))).collect()
+    let kept = draft.inputs.kept_zones.get(draft.name).into_iter().flatten().copied();
+    (0..draft.spec.network.zones).chain(kept).map(|place| (place, zone_name(place))).collect()
+}
+
+/// The subnets that are kept although the manifest asks for fewer.
+pub(crate) fn kept(draft: &Draft<'_>) -> BTreeSet<Address> {
+    let kept = draft.inputs.kept_zones.get(draft.name).into_iter().flatten();
+    kept.map(|place| draft.address::<Subnet>(&zone_name(*place))).collect()
+}
+
+fn zone_name(place: u32) -> String {
+    char::from(b'a' + place as u8).to_string()
+}
+
+/// The place of the subnet of this name.
+pub(super) fn place(name: &str) -> Option<u32> {
+    (0..1 << SUBNET_BITS).find(|place| zone_name(*place) == name)
 }
 
 fn subnet_cidr(vpc: &str, place: u32) -> String {

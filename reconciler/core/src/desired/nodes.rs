@@ -5,16 +5,17 @@
 //! roll-out alone, never on the commit: the same wish is the same bytes, so that
 //! a list of the bucket tells whether it is up to date.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
 use crate::address::{Address, Ref, id_of, output_of, resolve};
-use crate::kind::{Body, Bucket, Kind, Pointer, SigningKey, StoredObject};
+use crate::kind::{Body, Bucket, Kind, Pointer, Said, SigningKey, StoredObject};
 use crate::manifest::Manifests;
 use crate::node::bundle::Packed;
 use crate::node::pointer::{self, AgentBinary, Target};
-use crate::observed::{Object, ObservedState};
+use crate::node::report::NodeReport;
+use crate::observed::{LiveInstance, Object, ObservedState};
 use crate::plan::answers;
 use crate::site::{SIGNING_KEY, SIGNING_KEY_PRIVATE, Site, etag_of};
 
@@ -60,13 +61,15 @@ pub fn pointers(
 
 /// Fills in what those observed pointers say that are as one of `wanted`: S3's
 /// ETag is the MD5 of the content, so that the list alone tells. Answers those
-/// that have to be read.
+/// that have to be read: the others, and those that a node refuses, since what
+/// stands beside the content, its signature and sequence, is in no list.
 pub fn recognise(
     wanted: &BTreeMap<Address, Resource>,
     observed: &mut ObservedState,
 ) -> Vec<Object> {
     let known = answers(observed);
     let answer = |reference: &Ref| known.get(&reference.address)?.get(&reference.output).cloned();
+    let refused = refused(observed);
     let mut open = Vec::new();
     for object in &mut observed.objects {
         let Body::Pointer(seen) = &mut object.body else { continue };
@@ -75,13 +78,52 @@ pub fn recognise(
         };
         let attributes = resolve(&wish.body.attributes(), &answer);
         match Body::from_attributes(Pointer::NAME, attributes) {
-            Ok(Body::Pointer(wish)) if etag(&wish).as_ref() == object.outputs.get("etag") => {
+            Ok(Body::Pointer(wish))
+                if etag(&wish).as_ref() == object.outputs.get("etag")
+                    && !refused.contains(&object.address) =>
+            {
                 *seen = wish;
             }
             _ => open.push(object.clone()),
         }
     }
     open
+}
+
+/// The pointers that one of their nodes refuses, as its report says.
+fn refused(observed: &ObservedState) -> BTreeSet<Address> {
+    let refusing = reported(observed).filter(|(_, report)| !report.pointer.refused.is_empty());
+    refusing.map(|(pointer, _)| pointer).collect()
+}
+
+/// Takes a pointer that was read for an unsigned one where it is older than what
+/// its nodes have taken: somebody put it back, and they take it as little.
+pub fn distrust_replayed(observed: &mut ObservedState) {
+    let mut taken: BTreeMap<Address, u64> = BTreeMap::new();
+    for (pointer, report) in reported(observed) {
+        let highest = taken.entry(pointer).or_default();
+        *highest = report.pointer.sequence.max(*highest);
+    }
+    for object in &mut observed.objects {
+        let Body::Pointer(pointer) = &mut object.body else { continue };
+        let sequence = object.outputs.get("sequence").and_then(|text| text.parse::<u64>().ok());
+        let highest = taken.get(&object.address);
+        pointer.signed &= sequence.zip(highest).is_none_or(|(sequence, taken)| sequence >= *taken);
+    }
+}
+
+/// What the clusters' nodes report, each with the address of its pointer.
+fn reported(observed: &ObservedState) -> impl Iterator<Item = (Address, &NodeReport)> {
+    let nodes: BTreeMap<&str, &LiveInstance> =
+        observed.instances.iter().map(|node| (node.id.as_str(), node)).collect();
+    observed.objects.iter().filter_map(move |object| {
+        let Body::NodeReport(found) = &object.body else { return None };
+        let Some(Said::Report(report)) = found.said.as_deref() else { return None };
+        let node = nodes.get(object.address.name())?;
+        let ours = node.cluster == object.address.scope();
+        let pointer = Address::new(&node.cluster, Pointer::NAME, &node.group);
+        ours.then_some((pointer, &**report))
+    })
 }
 
 /// The ETag of an object with this content, without quotes.

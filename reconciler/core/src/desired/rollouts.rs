@@ -26,13 +26,10 @@ pub struct Nodes {
 /// What is known of a group's nodes.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GroupNodes {
-    /// What its pointer says; none where it is none of ours, or one that nodes
-    /// have long gone past.
+    /// What its pointer says; none where it is none of ours.
     pub pointer: Option<pointer::Body>,
     /// When that was written.
     pub written: Option<i64>,
-    /// Its sequence, where it was read.
-    pub present: Option<u64>,
     /// Its instances with their reports.
     pub nodes: Vec<Node>,
 }
@@ -62,10 +59,6 @@ impl Nodes {
             let written = object.outputs.get("modified").and_then(|text| text.parse().ok());
             group.written = written;
             group.pointer = ours(observed, &object.address, pointer);
-            group.present = object.outputs.get("sequence").and_then(|text| text.parse().ok());
-        }
-        for group in all.values_mut().flat_map(|nodes| nodes.groups.values_mut()) {
-            group.forget_replayed();
         }
         all
     }
@@ -80,15 +73,6 @@ impl GroupNodes {
     fn taken(&self) -> u64 {
         let reports = self.nodes.iter().filter_map(|node| node.report.as_ref());
         reports.map(|reported| reported.report.pointer.sequence).max().unwrap_or(0)
-    }
-
-    /// A pointer older than one that nodes have taken already is one that
-    /// somebody put back, however well it is signed: signed anew, it would take
-    /// all of them to what it says.
-    fn forget_replayed(&mut self) {
-        if self.present.is_some_and(|sequence| sequence < self.taken()) {
-            self.pointer = None;
-        }
     }
 }
 

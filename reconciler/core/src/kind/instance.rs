@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{Kind, Rule};
+use crate::site::TAG_OS;
 
 /// An EC2 instance launched from the hub's template onto the hub's interface.
 /// Terminated instances are not observed: the hub is then made again.
@@ -63,6 +64,7 @@ impl Kind for Instance {
     ];
     const REFERS: &'static [(&'static str, &'static str)] = &[("interface", "network-interface"), ("profile", "instance-profile"), ("volumes", "volume")];
     const DISRUPTS: bool = true;
+    const IN_TAGS: &'static [(&'static str, &'static str)] = &[("os", TAG_OS)];
     // What it needs on its first boot: a way out, its rights, its files.
     const AFTER: &'static [&'static str] =
         &["route-table", "role", "parameter", "file-system", "object", "pointer", "node-report"];

@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::{Kind, Rule};
 
 /// A launch template; the attributes are those of its newest version. Outputs
-/// `version` (the newest version's number) and `name`. A change makes a new
-/// version: versions themselves never change.
+/// `version` (the newest version's number), `name`, and `image` and `root_device`,
+/// which it was resolved to. A change makes a new version: versions themselves
+/// never change.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LaunchTemplate {
     /// Name, unique in account and region.
@@ -61,7 +62,7 @@ impl Kind for LaunchTemplate {
         ("instance_tags", Rule::Owned),
     ];
     const REFERS: &'static [(&'static str, &'static str)] = &[("profile", "instance-profile"), ("security_groups", "security-group")];
-    const VOLATILE: &'static [&'static str] = &["version"];
+    const VOLATILE: &'static [&'static str] = &["version", "image", "root_device"];
 
     /// A version that does not say its system keeps its image: nobody knows
     /// that it is another's.

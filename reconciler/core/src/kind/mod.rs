@@ -52,6 +52,8 @@ pub trait Kind: Serialize + DeserializeOwned + Clone + PartialEq + Debug {
     /// Kinds of the same scope that come before this one although no attribute
     /// refers to them, and go after it.
     const AFTER: &'static [&'static str] = &[];
+    /// Attributes that are kept in a tag of the object, with that tag's key.
+    const IN_TAGS: &'static [(&'static str, &'static str)] = &[];
     /// Attributes that may refer in circles (the rules of two security groups
     /// to each other): the object is made without them, they are filled in
     /// when all exist, and emptied before any goes.
@@ -67,6 +69,11 @@ pub trait Kind: Serialize + DeserializeOwned + Clone + PartialEq + Debug {
     /// AWS or a schedule is about to change by itself.
     fn given(self, _observed: &Self, _now: i64) -> Self {
         self
+    }
+
+    /// An output that is certain before the object is there.
+    fn foretold(&self, _output: &str) -> Option<&str> {
+        None
     }
 }
 
@@ -91,6 +98,8 @@ pub struct Facts {
     pub after: &'static [&'static str],
     /// See [`Kind::LATE`].
     pub late: &'static [&'static str],
+    /// See [`Kind::IN_TAGS`].
+    pub in_tags: &'static [(&'static str, &'static str)],
 }
 
 impl Facts {
@@ -133,6 +142,7 @@ macro_rules! kinds {
             disrupts: $kind::DISRUPTS,
             after: $kind::AFTER,
             late: $kind::LATE,
+            in_tags: $kind::IN_TAGS,
         }),*];
 
         impl Body {
@@ -158,6 +168,11 @@ macro_rules! kinds {
             /// See [`Kind::at`].
             pub fn at(self, now: i64) -> Body {
                 match self { $(Body::$kind(body) => Body::$kind(body.at(now)),)* }
+            }
+
+            /// See [`Kind::foretold`].
+            pub fn foretold(&self, output: &str) -> Option<&str> {
+                match self { $(Body::$kind(body) => body.foretold(output),)* }
             }
 
             /// See [`Kind::given`]; bodies of two kinds leave the desired as it is.
@@ -200,6 +215,7 @@ pub fn facts(name: &str) -> &'static Facts {
         disrupts: true,
         after: &[],
         late: &[],
+        in_tags: &[],
     };
     KINDS.iter().find(|facts| facts.name == name).unwrap_or(UNKNOWN)
 }

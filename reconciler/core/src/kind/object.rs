@@ -46,4 +46,13 @@ impl Kind for StoredObject {
         }
         self
     }
+
+    /// Its name says what it is before anybody has stored it.
+    fn foretold(&self, output: &str) -> Option<&str> {
+        match output {
+            "id" => Some(&self.key),
+            "digest" => Some(self.digest()),
+            _ => None,
+        }
+    }
 }

@@ -1,12 +1,14 @@
 //! What is done about one resource that should be there.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde_json::Value;
 
 use crate::address::{Address, Ref, refs_in_value, resolve};
 use crate::desired::Resource;
-use crate::kind::{Body, Kind, Rule, SigningKey};
+use crate::kind::{Body, Facts, Kind, Rule, SigningKey};
 use crate::manifest::repository::Deed;
-use crate::observed::{Gap, Object};
+use crate::observed::{Gap, Life, LiveInstance, Object};
 
 use super::change::{Action, AttributeChange, Blocked, Change, Reason};
 use super::diff::{self, Difference, Effect};
@@ -42,7 +44,14 @@ impl<'a> Draft<'a> {
             return;
         }
         match there {
-            Some(object) => self.change(resource, object),
+            Some(object) => {
+                if policy.is_some_and(|policy| policy.kept.contains(address)) {
+                    let cause = "the manifest asks for fewer zones: workers that are in this one \
+                                 would lose their homes, and end";
+                    self.block(object, Action::Delete, cause.into(), true);
+                }
+                self.change(resource, object);
+            }
             None => self.create(resource),
         }
     }
@@ -139,7 +148,8 @@ impl<'a> Draft<'a> {
     }
 
     fn change(&mut self, resource: &'a Resource, object: &'a Object) {
-        let want = self.wanted(resource, Some(object));
+        let seen = object.body.attributes();
+        let want = self.as_foretold(self.wanted(resource, Some(object)), &seen);
         // What an object lacks that is itself a resource holds back only the
         // attribute; without its surroundings nothing of it is certain.
         let given = |reference: &Ref| !self.desired.resources.contains_key(&reference.address);
@@ -147,7 +157,6 @@ impl<'a> Draft<'a> {
             self.scope(object.address.scope()).gaps.push(gap);
             return;
         }
-        let seen = object.body.attributes();
         let unknown = |reference: &Ref| !matches!(self.open(reference), Open::Coming(_));
         let mut found = diff::differences(object.facts(), &want, &seen, &unknown);
         found.iter_mut().for_each(brief_previous);
@@ -165,6 +174,10 @@ impl<'a> Draft<'a> {
         let files = self.role_files(resource, &object.body, &reason);
         let after =
             if replace { self.wanted(resource, None) } else { overlay(&seen, &want, &found) };
+        let mut written = self.with_attributes(resource, after);
+        if let Some(written) = written.as_mut().filter(|_| !replace) {
+            keep_tags(object, &found, &mut written.tags);
+        }
         let change = Change {
             address: object.address.clone(),
             kind: object.address.kind().into(),
@@ -172,7 +185,7 @@ impl<'a> Draft<'a> {
             reason,
             id: Some(object.id.clone()),
             attributes: attributes(found).into_iter().chain(files).collect(),
-            resource: self.with_attributes(resource, after),
+            resource: written,
             object: Some(object.clone()),
         };
         if replace {
@@ -215,7 +228,9 @@ impl<'a> Draft<'a> {
             names.join(", ")
         };
         if worst == Effect::Replace {
-            let cause = if guarded(object) && !self.consented(Deed::Replace, object) {
+            let cause = if let Some(cause) = unshrinkable(object, &paths(Effect::Replace)) {
+                Some((cause, false))
+            } else if guarded(object) && !self.consented(Deed::Replace, object) {
                 Some((replaces(found, &paths(Effect::Replace)), true))
             } else {
                 self.guarded_dependent(resource).map(|dependent| {
@@ -224,9 +239,15 @@ impl<'a> Draft<'a> {
                 })
             };
             if let Some((cause, consent)) = cause {
-                found.retain(|(difference, _)| difference.effect != Effect::Replace);
+                drop_replacing(object.facts(), found);
                 self.block(object, Action::Replace, cause, consent);
             }
+        }
+        if let Some(cause) = self.ends_workers(object, found)
+            && !self.consented(Deed::Restart, object)
+        {
+            found.retain(|(difference, _)| difference.attribute != MAX);
+            self.block(object, Action::Update, cause, true);
         }
         let stops = found.iter().any(|(difference, _)| difference.effect == Effect::Restart);
         let replaces = found.iter().any(|(difference, _)| difference.effect == Effect::Replace);
@@ -240,6 +261,38 @@ impl<'a> Draft<'a> {
             let cause = format!("a change of {} stops and starts it", names.join(", "));
             self.block(object, Action::Update, cause, true);
         }
+    }
+
+    /// Why a lower maximum waits: AWS ends the workers that are too many, whoever
+    /// works on them.
+    fn ends_workers(&self, object: &Object, found: &[(Difference, Reason)]) -> Option<String> {
+        let (max, _) = found.iter().find(|(difference, _)| difference.attribute == MAX)?;
+        let Body::ScalingGroup(_) = object.body else { return None };
+        let after = usize::try_from(max.leaves.first()?.2.as_i64()?).ok()?;
+        let (scope, group) = (object.address.scope(), object.address.name());
+        let here = |one: &&LiveInstance| {
+            one.life == Life::Up && one.cluster == scope && one.group == group
+        };
+        let running = self.observed.instances.iter().filter(here).count();
+        (after < running).then(|| {
+            format!(
+                "a maximum of {after} ends {} of {running} workers, with what people do there",
+                running - after
+            )
+        })
+    }
+
+    /// `want` with what is certain of objects that are yet to come, where that is
+    /// what is there: an agent that is put back is the one that nodes know.
+    fn as_foretold(&self, mut want: Value, seen: &Value) -> Value {
+        let Some(attributes) = want.as_object_mut() else { return want };
+        for (name, value) in attributes {
+            let foretold = resolve(value, &|reference| self.foretold(reference));
+            if seen.get(name) == Some(&foretold) {
+                *value = foretold;
+            }
+        }
+        want
     }
 
     /// What a resource should be now, its answerable references answered.
@@ -306,6 +359,71 @@ impl Resource {
     }
 }
 
+/// An attribute of a scaling group.
+const MAX: &str = "max";
+
+/// Why a volume stays as it is whatever anybody consents to: AWS makes none
+/// smaller, and another one would be without what is on it.
+fn unshrinkable(object: &Object, paths: &str) -> Option<String> {
+    let Body::Volume(volume) = &object.body else { return None };
+    let size = volume.size_gib;
+    Some(format!("a change of {paths} would replace it: a volume of {size} GiB never shrinks"))
+}
+
+/// Takes out what replaces an object, with what is kept for the sake of that and
+/// the tags it stands in. A tag that was altered behind our back stands for what
+/// has not changed, and is put right.
+fn drop_replacing(facts: &Facts, found: &mut Vec<(Difference, Reason)>) {
+    let replacing: BTreeMap<String, Reason> = found
+        .iter()
+        .filter(|(difference, _)| difference.effect == Effect::Replace)
+        .map(|(difference, reason)| (difference.attribute.clone(), reason.clone()))
+        .collect();
+    let goes_along = |attribute: &str| match facts.rule(attribute) {
+        Rule::InitialWhile(other) => replacing.contains_key(other),
+        _ => false,
+    };
+    let stands_for = |path: &str| {
+        facts.in_tags.iter().any(|(attribute, tag)| {
+            let asked = replacing.get(*attribute).is_some_and(|reason| *reason != Reason::Drift);
+            asked && diff::step(TAGS, tag) == path
+        })
+    };
+    found.retain_mut(|(difference, _)| {
+        if difference.attribute == TAGS {
+            difference.leaves.retain(|(path, ..)| !stands_for(path));
+            return !difference.leaves.is_empty();
+        }
+        !replacing.contains_key(&difference.attribute) && !goes_along(&difference.attribute)
+    });
+}
+
+/// What stands for an object's tags among its attributes.
+const TAGS: &str = "tags";
+
+/// Leaves every tag as it is but those that are said to change.
+fn keep_tags(
+    object: &Object,
+    found: &[(Difference, Reason)],
+    tags: &mut BTreeMap<String, String>,
+) {
+    if !object.facts().reads_tags {
+        return;
+    }
+    let differences = found.iter().filter(|(difference, _)| difference.attribute == TAGS);
+    let told: BTreeSet<&str> = differences
+        .flat_map(|(difference, _)| difference.leaves.iter().map(|(path, ..)| path.as_str()))
+        .collect();
+    let kept: Vec<String> =
+        tags.keys().filter(|key| !told.contains(diff::step(TAGS, key).as_str())).cloned().collect();
+    for key in kept {
+        match object.tags.get(&key) {
+            Some(value) => tags.insert(key, value.clone()),
+            None => tags.remove(&key),
+        };
+    }
+}
+
 /// What is said of what replaces something.
 fn replaces(found: &[(Difference, Reason)], paths: &str) -> String {
     let mute = found.iter().find(|(difference, _)| difference.attribute == REPORT);
@@ -324,7 +442,7 @@ pub(crate) fn guarded(object: &Object) -> bool {
 /// should be, so that nothing nobody asked for is touched.
 fn overlay(seen: &Value, want: &Value, found: &[(Difference, Reason)]) -> Value {
     let mut after = seen.clone();
-    for (difference, _) in found.iter().filter(|(difference, _)| difference.attribute != "tags") {
+    for (difference, _) in found.iter().filter(|(difference, _)| difference.attribute != TAGS) {
         after[&difference.attribute] = want[&difference.attribute].clone();
     }
     after

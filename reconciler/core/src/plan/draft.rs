@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::address::{Address, Ref};
 use crate::desired::DesiredState;
-use crate::observed::{Gap, Object, ObservedState};
+use crate::manifest::cluster::Os;
+use crate::observed::{Gap, Image, Object, ObservedState};
 use crate::site::GLOBAL;
 
 use super::PlanContext;
@@ -117,6 +118,13 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// What is certain of an object that is yet to come.
+    pub(crate) fn foretold(&self, reference: &Ref) -> Option<String> {
+        let Some(Known::Coming) = self.known.get(&reference.address) else { return None };
+        let coming = self.desired.resources.get(&reference.address)?;
+        coming.body.foretold(&reference.output).map(String::from)
+    }
+
     /// Why a reference has no answer.
     pub(crate) fn open(&self, reference: &Ref) -> Open {
         let address = &reference.address;
@@ -190,8 +198,22 @@ impl<'a> Draft<'a> {
             let (Some(os), Some(image)) = (seen["os"].as_str(), seen["image"].as_str()) else {
                 continue;
             };
-            let images = self.observed.surroundings.images.get(&object.region);
-            if let Some(newest) = images.and_then(|images| images.get(os))
+            let Some(images) = self.observed.surroundings.images.get(&object.region) else {
+                continue;
+            };
+            // What was made for an image of its own says that image; of which
+            // system it is stands in the manifest alone.
+            let pinned = images.get(os).filter(|_| os.starts_with("ami-"));
+            let declared = self.desired.scopes.get(object.address.scope());
+            let declared = declared.and_then(|policy| policy.os).map(Os::as_str);
+            let newest = match pinned {
+                Some(own) => {
+                    let newest = declared.and_then(|system| images.get(system));
+                    newest.filter(|newest| succeeds(newest, own))
+                }
+                None => images.get(os),
+            };
+            if let Some(newest) = newest
                 && newest.id != image
                 && self.context.includes(object.address.scope())
             {
@@ -232,6 +254,15 @@ impl<'a> Draft<'a> {
             }
         }
     }
+}
+
+/// Whether an image is a later one of the same making: such names differ in their
+/// dates and builds alone. Of an image of somebody's own none is.
+fn succeeds(newest: &Image, own: &Image) -> bool {
+    let making = |image: &Image| -> String {
+        image.name.chars().filter(|letter| !letter.is_ascii_digit()).collect()
+    };
+    making(newest) == making(own) && newest.name > own.name
 }
 
 fn over_limit(scope: &str, unasked: usize, limit: usize) -> Blocked {

@@ -1,9 +1,11 @@
 //! Planning, on a cloud in memory: what is made, left alone, refused.
 
 mod access;
+mod hub;
 mod nodes;
 mod properties;
 mod rollouts;
+mod workers;
 
 use std::collections::BTreeSet;
 
@@ -232,9 +234,13 @@ fn nothing_in_a_gap_is_touched() {
 fn what_has_lost_its_owner_is_neither_made_again_nor_taken_from_what_is_in_it() {
     // Were its range forgotten with the VPC, every subnet would be another one.
     let other = format!("{GEO}\n  workers: {{max: 7}}").replace("10.20", "10.99");
-    for (lost, may_go_on) in
-        [("geo/vpc/main", false), ("geo/file-system/main", true), ("geo/volume/hub", true)]
-    {
+    for (lost, may_go_on) in [
+        ("geo/vpc/main", false),
+        ("geo/file-system/main", true),
+        ("geo/volume/hub", true),
+        ("geo/network-interface/hub", true),
+        ("geo/subnet/a", true),
+    ] {
         let (cloud, manifests) = applied();
         let before = object(&cloud, lost);
         cloud.tamper(&before.address, |object| drop(object.tags.remove(TAG_OWNER)));
@@ -272,6 +278,19 @@ fn what_has_lost_its_owner_is_neither_made_again_nor_taken_from_what_is_in_it() 
         cloud.tamper(&before.address, |object| *object = before.clone());
         assert!(look(&cloud, &manifests, &site(), &context()).1.is_empty(), "{lost}");
     }
+}
+
+#[test]
+fn what_somebody_else_guards_an_interface_with_holds_up_nothing() {
+    let (cloud, manifests) = applied();
+    cloud.tamper(&address("geo/network-interface/hub"), |object| {
+        if let Body::NetworkInterface(it) = &mut object.body {
+            it.security_groups.insert("sg-theirs".into());
+        }
+    });
+    let (_, plan) = look(&cloud, &manifests, &site(), &context());
+    assert_eq!(summary(&plan), ["Update geo/network-interface/hub"]);
+    assert!(plan.scopes["geo"].gaps.is_empty());
 }
 
 #[test]

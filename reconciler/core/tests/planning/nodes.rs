@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use lyceum_core::cloud::Class;
-use lyceum_core::desired::{DesiredState, Inputs, desired, pointers, recognise};
+use lyceum_core::desired::{Agent, DesiredState, Inputs, desired, pointers, recognise};
 use lyceum_core::kind::{Body, Pointer};
 use lyceum_core::manifest::cluster::ClusterSpec;
 use lyceum_core::manifest::{Manifests, Snapshot, load};
@@ -211,6 +211,33 @@ fn what_was_altered_behind_our_back_is_put_right_with_a_higher_sequence() {
     settle(&cloud, &manifests, &site(), &context(), 1);
     assert_eq!(cloud.pointers(HUB).len(), 3);
     assert_whole(&cloud);
+}
+
+#[test]
+fn an_agent_that_is_put_back_changes_nothing_that_names_it() {
+    let mut nodes = BTreeMap::new();
+    let agent = Agent { digest: "a".repeat(64), size: 5, etag: String::new() };
+    nodes.insert("geo".to_string(), agent);
+    let manifests = page("one");
+    let cloud = FakeCloud::new(&site());
+    let look = |agents: &BTreeMap<String, Agent>| {
+        let mut observed = now(cloud.observe(&scope(&manifests)));
+        let given = agents.values().next();
+        let inputs = Inputs::new(&manifests, given, &observed);
+        for open in recognise(&pointers(&manifests, &site(), &inputs), &mut observed) {
+            if let Ok(Some(whole)) = now(cloud.read(&open)) {
+                observed.put(whole);
+            }
+        }
+        let plan = plan(&desired(&manifests, &site(), &inputs), &observed, &context());
+        (observed, plan)
+    };
+    let (observed, plan) = look(&nodes);
+    assert!(carry_out(&cloud, &observed, &plan).is_empty());
+    assert!(look(&nodes).1.is_empty());
+    let stored = "geo/object/agent-aaaaaaaaaaaa";
+    cloud.lose(&address(stored));
+    assert_eq!(summary(&look(&nodes).1), [format!("Create {stored}")]);
 }
 
 #[test]

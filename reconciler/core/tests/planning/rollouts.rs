@@ -46,6 +46,11 @@ impl Nodes {
 
     /// What an instance is told, and tells in turn.
     fn poll(&self, id: &str, well: bool) {
+        self.cloud.report(id, &self.told(id, well));
+    }
+
+    /// What an instance that looks now would report.
+    fn told(&self, id: &str, well: bool) -> NodeReport {
         let group = self.cloud.instances()[id].group.clone();
         let key = format!("clusters/geo/pointers/{group}.json");
         let pointer = self.cloud.pointers(&key).pop().unwrap();
@@ -55,15 +60,14 @@ impl Nodes {
         let checks = vec![CheckReport { id: "base/up".into(), holds: well, seen: "down".into() }];
         let applied = said.clone().filter(|_| well);
         let pointer = PointerReport { sequence: pointer.sequence, ..PointerReport::default() };
-        let report = NodeReport {
+        NodeReport {
             pointer,
             attempted: said,
             applied,
             ready: well,
             checks,
             ..NodeReport::default()
-        };
-        self.cloud.report(id, &report);
+        }
     }
 
     fn plan(&self) -> (ObservedState, Plan) {
@@ -72,8 +76,8 @@ impl Nodes {
 
     fn pass(&self, agent: Option<&Agent>) -> Plan {
         let mut observed = now(self.cloud.observe(&scope(&self.manifests)));
-        read_pointers(&self.cloud, &self.manifests, &site(), &mut observed);
         read_reports(&self.cloud, &mut observed);
+        read_pointers(&self.cloud, &self.manifests, &site(), &mut observed);
         let inputs = Inputs::new(&self.manifests, agent, &observed);
         let inputs = inputs.with_nodes(&self.manifests, &observed, self.now);
         let plan = plan(&desired(&self.manifests, &site(), &inputs), &observed, &at(self.now));
@@ -166,6 +170,35 @@ fn a_pointer_that_was_once_signed_and_is_put_back_takes_no_node_back() {
     let taken = new.outputs["sequence"].parse::<u64>().unwrap();
     assert!(last > taken, "{last} of {taken}");
     assert!(nodes.plan().1.is_empty());
+}
+
+#[test]
+fn what_stands_beside_a_pointer_is_looked_at_once_a_node_refuses_it() {
+    let nodes = Nodes::new(GEO);
+    let id = nodes.launch("workers");
+    let key = "clusters/geo/pointers/workers.json";
+    let unsigned = |object: &mut Object| {
+        if let Body::Pointer(pointer) = &mut object.body {
+            pointer.signed = false;
+        }
+    };
+    let replayed = |object: &mut Object| drop(object.outputs.insert("sequence".into(), "1".into()));
+    let damages: [&dyn Fn(&mut Object); 2] = [&unsigned, &replayed];
+    for damage in damages {
+        let taken = nodes.told(&id, true);
+        nodes.cloud.report(&id, &taken);
+        assert!(nodes.cloud.tamper(&address("geo/pointer/workers"), damage));
+        assert!(nodes.plan().1.is_empty(), "the list of the bucket does not tell");
+        let mut refusing = taken.clone();
+        refusing.pointer.refused = "it is not signed with the key this node trusts".into();
+        nodes.cloud.report(&id, &refusing);
+        let (_, plan) = nodes.plan();
+        assert_eq!(summary(&plan), ["Update geo/pointer/workers"]);
+        nodes.pass(None);
+        let sequence = nodes.cloud.pointers(key).pop().unwrap().sequence;
+        assert!(sequence > taken.pointer.sequence);
+        assert!(nodes.plan().1.is_empty(), "the report is of before");
+    }
 }
 
 #[test]
