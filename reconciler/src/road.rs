@@ -27,6 +27,7 @@ use crate::reports::Heard;
 use crate::source::Git;
 
 pub use declared::{AgentFile, DeclaredManifests, declared};
+pub(crate) use error::CONNECT;
 pub use error::{RoadError, closest};
 pub use passes::{Done, Passes};
 pub use status::status;

@@ -21,6 +21,9 @@ const TRIES: u32 = 6;
 const TRIES_WHEN_BUSY: u32 = 20;
 /// How long a new object may stay invisible to reads.
 pub(crate) const VISIBLE: Duration = Duration::from_secs(120);
+/// How long a call for one item of a list may wait for answers: what is wrong with
+/// one cluster's keeps nobody else waiting for the look.
+const ITEM: Duration = Duration::from_secs(8);
 /// Calls in flight for the items of one list.
 const AT_ONCE: usize = 16;
 /// How much longer than one of its calls a list of a look may take, with all that
@@ -136,6 +139,11 @@ impl Calls {
     /// The same for a look, which can do without one answer but not wait for it.
     pub(crate) fn impatient(&self, patience: Duration) -> Self {
         Self { patience, ..self.clone() }
+    }
+
+    /// The same for one item of a list.
+    pub(crate) fn of_item(&self) -> Self {
+        self.impatient(self.patience.min(ITEM))
     }
 
     /// Sends a call, again where it may be, and names its error.

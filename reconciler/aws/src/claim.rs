@@ -1,6 +1,6 @@
 //! Whose an object is, from its tags: the first question of every list.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use lyceum_core::address::Address;
 use lyceum_core::cloud::{Class, CloudError};
@@ -24,6 +24,8 @@ pub(crate) struct Listing {
     pub(crate) instances: Vec<LiveInstance>,
     /// What their groups know of instances, by id.
     pub(crate) members: BTreeMap<String, Member>,
+    /// Records of somebody else's with names that clusters want: where they lead.
+    pub(crate) taken_names: BTreeMap<String, BTreeSet<String>>,
 }
 
 /// One object as its service lists it.

@@ -12,6 +12,7 @@ use aws_credential_types::Credentials;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_types::region::Region;
+use aws_types::service_config::ServiceConfigKey;
 use lyceum_core::site::Site;
 
 use crate::calls::Calls;
@@ -72,6 +73,13 @@ impl Clients {
     }
 }
 
+impl Clients {
+    /// The same for what is read of one item of a list.
+    pub(crate) fn of_item(&self) -> Self {
+        Self { calls: self.calls.of_item(), ..self.clone() }
+    }
+}
+
 /// The SDK's configuration from its own environment: profile, region, endpoint,
 /// credentials; or an emulator's. It never repeats a call by itself; `calls` does
 /// where it is safe.
@@ -101,7 +109,43 @@ pub(crate) async fn configuration(call_timeout: Duration, emulator: Option<&str>
 /// With an endpoint of one's own (an emulator, a private gateway) buckets are
 /// addressed by path: such a host name has no name per bucket.
 fn s3(config: &SdkConfig) -> aws_sdk_s3::Client {
-    let own_endpoint = config.endpoint_url().is_some();
+    let own_endpoint = config.endpoint_url().is_some() || own_s3(config);
     let config = aws_sdk_s3::config::Builder::from(config).force_path_style(own_endpoint).build();
     aws_sdk_s3::Client::from_conf(config)
+}
+
+/// Whether the environment or the profile names an endpoint for S3 alone, as the
+/// SDK looks it up.
+fn own_s3(config: &SdkConfig) -> bool {
+    let key = ServiceConfigKey::builder()
+        .service_id("s3")
+        .env("AWS_ENDPOINT_URL")
+        .profile("endpoint_url")
+        .build();
+    let known = config.service_config().zip(key.ok());
+    known.is_some_and(|(known, key)| known.load_config(key).is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_types::service_config::LoadServiceConfig;
+
+    #[derive(Debug)]
+    struct Environment(&'static str);
+
+    impl LoadServiceConfig for Environment {
+        fn load_config(&self, key: ServiceConfigKey<'_>) -> Option<String> {
+            let name = format!("{}_{}", key.env(), key.service_id().to_uppercase());
+            (name == self.0).then(|| "http://127.0.0.1:9".to_string())
+        }
+    }
+
+    #[test]
+    fn an_endpoint_of_s3_alone_is_seen() {
+        let of = |name| SdkConfig::builder().service_config(Environment(name)).build();
+        assert!(own_s3(&of("AWS_ENDPOINT_URL_S3")));
+        assert!(!own_s3(&of("AWS_ENDPOINT_URL_SQS")));
+        assert!(!own_s3(&SdkConfig::builder().build()));
+    }
 }

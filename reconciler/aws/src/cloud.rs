@@ -90,12 +90,17 @@ impl Aws {
         Clients { calls: clients.calls.impatient(self.options.patience), ..clients }
     }
 
+    /// The region of the environment, where nothing else tells one.
+    fn home(&self) -> String {
+        self.config.region().map_or_else(|| "us-east-1".into(), ToString::to_string)
+    }
+
     /// The clients of a region, made once. What is global is served by
     /// whichever region is there: IAM and Route 53 have one endpoint.
     pub(crate) fn clients(&self, region: &str) -> Clients {
         let mut regions = self.regions.lock().unwrap_or_else(PoisonError::into_inner);
         let region = match region {
-            GLOBAL => regions.keys().next().cloned().unwrap_or_else(|| "us-east-1".into()),
+            GLOBAL => regions.keys().next().cloned().unwrap_or_else(|| self.home()),
             region => region.to_string(),
         };
         regions

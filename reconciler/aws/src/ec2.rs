@@ -1,7 +1,7 @@
 //! What the kinds of EC2 share: the filter that narrows a list to ours, and
 //! writing tags.
 
-use aws_sdk_ec2::types::Filter;
+use aws_sdk_ec2::types::{Filter, Tag};
 use lyceum_core::cloud::{Class, CloudError};
 use lyceum_core::desired::Resource;
 use lyceum_core::observed::Object;
@@ -25,15 +25,25 @@ pub(crate) async fn write_tags(
     before: &Object,
     after: &Resource,
 ) -> Result<(), CloudError> {
-    let tags = tags::to_write(before, after);
-    if tags.is_empty() {
+    let changed = tags::for_ec2(&tags::to_write(before, after));
+    if !changed.is_empty() {
+        clients
+            .calls
+            .send(Call::repeatable("ec2", "CreateTags"), || {
+                let request = clients.ec2.create_tags().resources(&before.id);
+                request.set_tags(Some(changed.clone())).send()
+            })
+            .await?;
+    }
+    let gone = tags::to_remove(before, after);
+    if gone.is_empty() {
         return Ok(());
     }
-    let tags = tags::for_ec2(&tags);
+    let gone: Vec<_> = gone.iter().map(|key| Tag::builder().key(key).build()).collect();
     clients
         .calls
-        .send(Call::repeatable("ec2", "CreateTags"), || {
-            clients.ec2.create_tags().resources(&before.id).set_tags(Some(tags.clone())).send()
+        .send(Call::repeatable("ec2", "DeleteTags"), || {
+            clients.ec2.delete_tags().resources(&before.id).set_tags(Some(gone.clone())).send()
         })
         .await
         .map(drop)

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use aws_sdk_efs::types::Tag;
 use lyceum_core::cloud::CloudError;
+use lyceum_core::desired::Resource;
+use lyceum_core::observed::Object;
 
 use crate::calls::Call;
 use crate::clients::Clients;
@@ -12,17 +14,27 @@ use crate::tags;
 /// Writes tags of a file system or an access point; no call without any.
 pub(crate) async fn write_tags(
     clients: &Clients,
-    id: &str,
-    changed: &BTreeMap<String, String>,
+    before: &Object,
+    after: &Resource,
 ) -> Result<(), CloudError> {
-    let changed = build(changed)?;
-    if changed.is_empty() {
+    let id = &before.id;
+    let changed = build(&tags::to_write(before, after))?;
+    if !changed.is_empty() {
+        clients
+            .calls
+            .send(Call::repeatable("efs", "TagResource"), || {
+                clients.efs.tag_resource().resource_id(id).set_tags(Some(changed.clone())).send()
+            })
+            .await?;
+    }
+    let gone = tags::to_remove(before, after);
+    if gone.is_empty() {
         return Ok(());
     }
     clients
         .calls
-        .send(Call::repeatable("efs", "TagResource"), || {
-            clients.efs.tag_resource().resource_id(id).set_tags(Some(changed.clone())).send()
+        .send(Call::repeatable("efs", "UntagResource"), || {
+            clients.efs.untag_resource().resource_id(id).set_tag_keys(Some(gone.clone())).send()
         })
         .await
         .map(drop)

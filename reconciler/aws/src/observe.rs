@@ -158,7 +158,8 @@ async fn described_machines(clients: &Clients) -> Listing {
 /// IAM and Route 53 have no regions: one look serves all.
 async fn global_state(aws: &Aws, scope: &Scope) -> ObservedState {
     let mut state = ObservedState::default();
-    let Some(region) = scope.regions.first() else { return state };
+    // Where no region is asked for this tells the regions in which something is.
+    let region = scope.regions.first().map_or(GLOBAL, String::as_str);
     let clients = &aws.looking(region);
     let (roles, profiles, names) = tokio::join!(
         listing((clients, GLOBAL), "role", kind::role::list(clients)),
@@ -175,6 +176,7 @@ async fn global_state(aws: &Aws, scope: &Scope) -> ObservedState {
             ..Listing::default()
         },
     };
+    state.surroundings.taken_names = records.taken_names.clone();
     for found in [roles, profiles, records] {
         state.objects.extend(found.objects);
         state.gaps.extend(found.gaps);

@@ -10,7 +10,7 @@ use aws_smithy_types::error::operation::BuildError;
 use lyceum_core::cloud::CloudError;
 use lyceum_core::desired::Resource;
 use lyceum_core::observed::Object;
-use lyceum_core::site::TAG_CREATED;
+use lyceum_core::site::{TAG_CREATED, TAG_LABEL_PREFIX};
 
 use crate::error::incomplete;
 
@@ -29,6 +29,12 @@ pub(crate) fn to_write(before: &Object, after: &Resource) -> BTreeMap<String, St
         .filter(|(key, value)| before.tags.get(*key) != Some(value))
         .map(|(key, value)| (key.clone(), value.clone()))
         .collect()
+}
+
+/// The keys of labels that are there and wanted no more.
+pub(crate) fn to_remove(before: &Object, after: &Resource) -> Vec<String> {
+    let label = |key: &&String| key.starts_with(TAG_LABEL_PREFIX) && !after.tags.contains_key(*key);
+    before.tags.keys().filter(label).cloned().collect()
 }
 
 /// As EC2 takes tags at creation, the time not among them: for a request with a

@@ -54,9 +54,13 @@ async fn what_has_lost_its_address_is_a_gap_for_its_kind_and_a_strangers_is_noth
 
 /// The look that a call without an answer does not hold up, kinds and clusters of
 /// its gaps, and the ids that were seen.
-async fn look_without(world: &World, about: &str) -> (Vec<(String, String)>, BTreeSet<String>) {
-    let (aws, _between) = world.without(about).await;
-    let (scope, most) = (scope(&[]), Duration::from_secs(45));
+async fn look_without(
+    world: &World,
+    about: &str,
+    (patience, most): (u64, u64),
+) -> (Vec<(String, String)>, BTreeSet<String>) {
+    let (aws, _between) = world.without(about, Duration::from_secs(patience)).await;
+    let (scope, most) = (scope(&[]), Duration::from_secs(most));
     let state = timeout(most, aws.observe(&scope)).await.expect("the look ends");
     let gaps = state.gaps.into_iter().map(|gap| (gap.kind, gap.scope)).collect();
     (gaps, state.objects.into_iter().map(|object| object.id).collect())
@@ -72,11 +76,12 @@ async fn what_does_not_answer_is_a_gap_of_its_list_or_its_cluster_and_the_rest_i
     let other = world.create(&other).await["id"].clone();
     let pair = |kind: &str, scope: &str| (kind.to_string(), scope.to_string());
 
-    let (gaps, seen) = look_without(&world, "/route53/").await;
+    let (gaps, seen) = look_without(&world, "/route53/", (10, 30)).await;
     assert_eq!(gaps, [pair("hosted-zone", ""), pair("record", "")]);
     assert_eq!(seen, BTreeSet::from([ours.clone(), other.clone()]));
 
-    let (gaps, seen) = look_without(&world, &format!("VpcId={ours}")).await;
+    // One item's answer is waited for less long than a list's.
+    let (gaps, seen) = look_without(&world, &format!("VpcId={ours}"), (300, 30)).await;
     assert_eq!(gaps, [pair("vpc", CLUSTER)]);
     assert_eq!(seen, BTreeSet::from([other]));
 }

@@ -12,7 +12,7 @@ use lyceum_core::desired::Resource;
 use lyceum_core::kind::Body;
 use lyceum_core::manifest::repository::SERVICES;
 use lyceum_core::observed::{Object, ObservedState};
-use lyceum_core::site::GLOBAL;
+use lyceum_core::site::{GLOBAL, TAG_LABEL_PREFIX};
 
 use crate::between::{Between, Fate};
 use crate::emulator::Emulator;
@@ -49,13 +49,13 @@ impl World {
 
     /// As our repository sees it where calls that contain `about` are never
     /// answered, for as long as the proxy is there.
-    pub(crate) async fn without(&self, about: &str) -> (Aws, Between) {
+    pub(crate) async fn without(&self, about: &str, patience: Duration) -> (Aws, Between) {
         let about = about.to_string();
         let between = Between::new(self.emulator.url(), move |call| match call.contains(&about) {
             true => Fate::Ignored,
             false => Fate::Passed,
         });
-        let options = Options { patience: Duration::from_secs(10), ..options(&between.url()) };
+        let options = Options { patience, ..options(&between.url()) };
         (Aws::connect("lyceum", &"a".repeat(40), options).await.unwrap(), between)
     }
 
@@ -126,6 +126,8 @@ impl World {
         for (key, value) in resource.tags.iter().filter(|_| object.facts().reads_tags) {
             assert_eq!(object.tags.get(key), Some(value), "{} {key}", resource.address);
         }
+        let mut labels = object.tags.keys().filter(|key| key.starts_with(TAG_LABEL_PREFIX));
+        assert!(labels.all(|key| resource.tags.contains_key(key)), "{:?}", object.tags);
     }
 
     /// The life of an object: made, each of `turns` in place, and removed. Each
@@ -145,6 +147,7 @@ impl World {
             after.tags.insert("lyceum:label:term".into(), "2026-fall".into());
             self.turn(&after).await;
             assert_eq!(self.object(&after).await.id, object.id, "changed in place");
+            self.turn(&Resource { tags: first.tags.clone(), ..after }).await;
         }
         self.remove(&first).await;
     }

@@ -5,6 +5,7 @@ use std::error::Error;
 use lyceum_core::cloud::CloudError;
 use lyceum_core::manifest::Invalid;
 
+use crate::controller::ServeError;
 use crate::road::RoadError;
 use crate::source::SourceError;
 
@@ -51,6 +52,9 @@ fn hint(cause: &(dyn Error + 'static)) -> Option<String> {
     }
     if let Some(error) = cause.downcast_ref::<RoadError>() {
         return error.hint().map(String::from);
+    }
+    if let Some(hint) = cause.downcast_ref::<ServeError>().and_then(ServeError::hint) {
+        return Some(hint.into());
     }
     if let Some(error) = cause.downcast_ref::<Refused>() {
         return Some(error.hint.clone());

@@ -1,6 +1,6 @@
 //! Which commit is to be converged to: the newest that validates.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -73,7 +73,7 @@ impl Commits {
     /// The commits of `branch`.
     pub fn of(follow: Follow, branch: &str, interval: Duration) -> Result<Self, SourceError> {
         let watch = match &follow {
-            Follow::Local(path) => Watch::references(path)?,
+            Follow::Local(path) => watched(path, interval)?,
             Follow::Remote(mirror) => {
                 mirror.fetch()?;
                 Watch::every(interval)
@@ -173,6 +173,21 @@ impl Commits {
             Follow::Local(path) => Git::open(path),
             Follow::Remote(mirror) => mirror.git(),
         }
+    }
+}
+
+/// Ticks of a repository; by the clock where the system watches no more folders.
+fn watched(path: &Path, interval: Duration) -> Result<Watch, SourceError> {
+    match Watch::references(path) {
+        Err(error @ SourceError::Watch { .. }) => {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                hint = error.hint(),
+                "commits are found at every interval alone"
+            );
+            Ok(Watch::every(interval))
+        }
+        other => other,
     }
 }
 

@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use super::Commit;
 
 /// How long a look may take; what has not answered by then is a gap.
-const DEADLINE: Duration = Duration::from_secs(60);
+pub(super) const DEADLINE: Duration = Duration::from_secs(60);
 
 /// The last look at each region. Who asks while one is under way waits for the
 /// next and shares it with all who wait.
@@ -163,14 +163,14 @@ impl Region {
     }
 }
 
-/// What is wanted of one region.
+/// What is wanted of one region; of none, what has no region.
 fn part(wanted: &Scope, region: &str) -> Scope {
     let here = |all: &BTreeMap<String, BTreeSet<String>>| {
         let of_it = all.get(region).cloned();
         of_it.map(|some| (region.to_string(), some)).into_iter().collect()
     };
     Scope {
-        regions: BTreeSet::from([region.to_string()]),
+        regions: (region != GLOBAL).then(|| region.to_string()).into_iter().collect(),
         images: here(&wanted.images),
         domains: wanted.domains.clone(),
         secrets: here(&wanted.secrets),

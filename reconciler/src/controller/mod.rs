@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use lyceum_core::cloud::Cloud;
 use lyceum_core::desired::{Agent, scope as scope_of};
 use lyceum_core::observed::Object;
-use lyceum_core::site::{GLOBAL, Site};
+use lyceum_core::site::{GLOBAL, Site, TAG_REGION};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, timeout};
@@ -121,24 +121,29 @@ pub async fn converge<C: Cloud + 'static>(
 type Place = (String, String);
 
 /// Looks, in the background, for what no manifest declares but is there. A
-/// region that does not answer hides only its own.
+/// region that does not answer hides only its own. Where no manifest names a
+/// region, what has none tells where something is.
 fn discover<C: Cloud + 'static>(
     shared: &Arc<Shared<C>>,
     commit: &Arc<Commit>,
     found: &mpsc::Sender<Vec<Place>>,
 ) {
     let regions = Arc::new(scope_of(&commit.manifests).regions);
-    for region in regions.iter().cloned() {
+    let nowhere = regions.is_empty().then(|| GLOBAL.to_string());
+    for region in regions.iter().cloned().chain(nowhere) {
         let (shared, commit, found) = (shared.clone(), commit.clone(), found.clone());
         let regions = regions.clone();
         tokio::spawn(async move {
             let since = before(shared.options.interval);
             let seen = shared.looks.since(&*shared.cloud, &commit, &region, (since, since)).await;
             // Of the other regions those are seen that no manifest names.
-            let told = |name: &str| name != GLOBAL && !regions.contains(name);
             let place = |object: &Object| {
-                let here = object.region == region || told(&object.region);
-                here.then(|| (object.address.scope().to_string(), object.region.clone()))
+                let at = match object.region.as_str() {
+                    GLOBAL => object.tags.get(TAG_REGION)?,
+                    _ => &object.region,
+                };
+                let here = *at == region || !regions.contains(at);
+                here.then(|| (object.address.scope().to_string(), at.clone()))
             };
             let places: BTreeSet<Place> = seen.objects.iter().filter_map(place).collect();
             // When nobody listens any more the service has ended.

@@ -40,6 +40,7 @@ pub(crate) async fn run<C: Cloud + 'static>(
     let mut refused = Refused::default();
     let mut progress = shared.progress.subscribe();
     let mut said = Vec::new();
+    let mut settled = None;
     while !*end.borrow() {
         let commit = commits.borrow_and_update().clone();
         let declared = commit.scopes().find(|(name, _)| *name == scope);
@@ -56,6 +57,7 @@ pub(crate) async fn run<C: Cloud + 'static>(
         if pass.nothing_left {
             return;
         }
+        say_settled(&mut settled, (&scope, &commit), &pass);
         if pass.rollouts != said {
             pass.rollouts.iter().for_each(say_rollout);
             said.clone_from(&pass.rollouts);
@@ -123,6 +125,8 @@ struct Task<'a> {
 
 struct Pass {
     next: Next,
+    /// The revision was found to be there in full.
+    settled: bool,
     pause: Duration,
     /// Nothing was done: what was seen is still so, as far as we are concerned.
     quiet: bool,
@@ -154,10 +158,11 @@ async fn pass<C: Cloud>(
         say(scope, &plan);
     }
     let report = done(shared, (&plan, &observed), (commit, refused), stop.clone()).await;
+    let mut settled = false;
     if report.outcomes.is_empty() && !*stop.borrow() {
         let full = in_full(&plan, scope, &commit.revision).filter(|_| !task.nodes_alone);
         if let Some(full) = full {
-            settle(shared, (scope, commit), &observed, &full).await;
+            settled = settle(shared, (scope, commit), &observed, &full).await;
         }
     } else if !report.outcomes.is_empty() {
         if report.outcomes.values().any(|outcome| *outcome == Outcome::Applied) {
@@ -176,6 +181,7 @@ async fn pass<C: Cloud>(
         // What was just applied is looked at once more: that look finds nothing
         // to do, and only then is the revision recorded.
         next: if report.outcomes.is_empty() { Next::Settled } else { again(&report) },
+        settled,
         pause: if lost { shared.options.consistency } else { Duration::ZERO },
         quiet: report.outcomes.is_empty(),
         waits: report.outcomes.values().any(|one| matches!(one, Outcome::Waiting { .. })),
@@ -265,19 +271,35 @@ fn planned<C>(
     plan(&desired(manifests, &shared.site, &inputs), observed, &context)
 }
 
-/// Everything is as it should be: the cluster has this revision.
+/// Everything is as it should be: the cluster has this revision. Whether that is
+/// recorded.
 async fn settle<C: Cloud>(
     shared: &Shared<C>,
     (scope, commit): (&str, &Commit),
     observed: &ObservedState,
     full: &Recorded,
-) {
+) -> bool {
     if commit.manifests.clusters.get(scope).is_none_or(|one| one.cluster.spec.suspend) {
-        return;
+        return false;
     }
     match record(&*shared.cloud, observed, scope, full).await {
-        Ok(()) => tracing::info!(cluster = scope, revision = commit.revision, "converged"),
-        Err(error) => tracing::warn!(cluster = scope, %error, "cannot record the revision"),
+        Ok(()) => true,
+        Err(error) => {
+            tracing::warn!(cluster = scope, %error, "cannot record the revision");
+            false
+        }
+    }
+}
+
+/// Says that a cluster has its revision, where that is news: another revision, or
+/// something was done since.
+fn say_settled(last: &mut Option<String>, (scope, commit): (&str, &Commit), pass: &Pass) {
+    if !pass.quiet {
+        *last = None;
+    }
+    if pass.settled && last.as_ref() != Some(&commit.revision) {
+        tracing::info!(cluster = scope, revision = commit.revision, "converged");
+        *last = Some(commit.revision.clone());
     }
 }
 

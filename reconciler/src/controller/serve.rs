@@ -12,12 +12,18 @@ use lyceum_core::manifest::repository::RepositorySpec;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use super::look::DEADLINE;
 use super::{Commit, Commits, Follow, Options, converge};
+use crate::road::CONNECT;
 use crate::source::remote::is_remote;
 use crate::source::{Git, Mirror, SourceError};
 
 /// How long a fetch may take.
 const FETCH: Duration = Duration::from_secs(120);
+
+/// The longest that a read of a look may wait for answers, however long a call
+/// may take otherwise: one list that has none must not end the look with it.
+const PATIENCE: Duration = DEADLINE.saturating_sub(Duration::from_secs(15));
 
 /// What the service is asked to do.
 #[derive(Clone, Debug)]
@@ -48,6 +54,16 @@ pub enum ServeError {
     System(#[from] std::io::Error),
 }
 
+impl ServeError {
+    /// What to do about it; of a repository that cannot be read its error knows.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Cloud(_) => Some(CONNECT),
+            Self::Source(_) | Self::System(_) => None,
+        }
+    }
+}
+
 /// Serves until SIGTERM or SIGINT.
 pub async fn serve(serve: Serve) -> Result<(), ServeError> {
     let (follow, path) = follow(&serve);
@@ -69,7 +85,7 @@ pub async fn serve(serve: Serve) -> Result<(), ServeError> {
     let (sender, receiver) = watch::channel(Arc::new(first));
     tokio::spawn(commits.run(sender));
     let asked = end.clone();
-    watch_owner(receiver.clone());
+    watch_begun(receiver.clone());
     let options = Options::new(path, interval, serve.agent.map(|(_, agent)| agent));
     let site = aws.site().clone();
     converge(Arc::new(aws), site, options, receiver, end).await;
@@ -105,7 +121,7 @@ pub fn aws_options(spec: &RepositorySpec, agent: Option<&(PathBuf, Agent)>) -> A
             rates.map(|(name, rate)| (name.clone(), (rate.per_second, rate.burst))).collect(),
         ),
         call_timeout,
-        patience: AwsOptions::default().patience.max(call_timeout),
+        patience: AwsOptions::default().patience.max(call_timeout).min(PATIENCE),
         artifacts: agent
             .map(|(path, agent)| BTreeMap::from([(agent.digest.clone(), path.clone())]))
             .unwrap_or_default(),
@@ -140,14 +156,22 @@ fn ended() -> Result<watch::Receiver<bool>, std::io::Error> {
     Ok(receiver)
 }
 
-/// The owner is part of every name and tag: a new one means another service.
-fn watch_owner(mut commits: watch::Receiver<Arc<Commit>>) {
-    let owner = commits.borrow().manifests.repository.owner.clone();
+/// The owner is part of every name and tag: a new one means another service. At
+/// which rates and for how long calls are made is told once as well.
+fn watch_begun(mut commits: watch::Receiver<Arc<Commit>>) {
+    let begun = commits.borrow().manifests.repository.clone();
+    let calls = |spec: &RepositorySpec| (spec.rates.clone(), spec.limits.call_timeout_seconds);
     tokio::spawn(async move {
         while commits.changed().await.is_ok() {
-            let now = commits.borrow_and_update().manifests.repository.owner.clone();
-            if now != owner {
+            let now = commits.borrow_and_update().manifests.repository.clone();
+            if now.owner != begun.owner {
+                let (owner, now) = (&begun.owner, &now.owner);
                 tracing::error!("the owner became {now}; {owner} stays in force until a restart");
+            }
+            if calls(&now) != calls(&begun) {
+                tracing::warn!(
+                    "spec.rates and spec.limits.callTimeoutSeconds take effect at a restart"
+                );
             }
         }
     });

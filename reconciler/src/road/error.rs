@@ -38,6 +38,10 @@ pub enum RoadError {
     },
 }
 
+/// What to do where AWS does not answer at all.
+pub(crate) const CONNECT: &str = "AWS is found as its SDK has it: AWS_PROFILE or keys, \
+                                  AWS_REGION, and AWS_ENDPOINT_URL for an emulator";
+
 impl RoadError {
     /// What to do about it.
     pub fn hint(&self) -> Option<&str> {
@@ -45,10 +49,7 @@ impl RoadError {
             Self::UnknownCluster { hint, .. } => Some(hint),
             Self::Invalid(_) => Some("`lyceum validate` shows the same at any time"),
             Self::Agent { .. } => Some("name the agent's file with --agent"),
-            Self::Connect(_) => Some(
-                "AWS is found as its SDK has it: AWS_PROFILE or keys, AWS_REGION, and \
-                 AWS_ENDPOINT_URL for an emulator",
-            ),
+            Self::Connect(_) => Some(CONNECT),
             Self::Source(_) => None,
         }
     }

@@ -14,7 +14,9 @@ use lyceum_core::kind::{Body, NodeReport, Pointer, Said};
 use lyceum_core::node::pointer;
 use lyceum_core::node::report::NodeReport as Report;
 use lyceum_core::observed::{Image, Life, LiveInstance, Object, ObservedState, Surroundings};
-use lyceum_core::site::{TAG_OS, GLOBAL, Site, TAG_CREATED, TAG_OWNER, TAG_SOURCE};
+use lyceum_core::site::{
+    GLOBAL, Site, TAG_CREATED, TAG_LABEL_PREFIX, TAG_OS, TAG_OWNER, TAG_SOURCE,
+};
 use serde_json::Value;
 
 /// Kinds whose id is their name or key.
@@ -227,9 +229,7 @@ impl Cloud for FakeCloud {
     async fn observe(&self, scope: &Scope) -> ObservedState {
         let mut state = self.lock();
         state.looks.whole += 1;
-        // Where no region is named, all are looked at.
-        let all = scope.regions.is_empty();
-        let looked_at = |region: &str| all || region == GLOBAL || scope.regions.contains(region);
+        let looked_at = |region: &str| region == GLOBAL || scope.regions.contains(region);
         let seen = |object: &&Object| self.ours(object) && looked_at(&object.region);
         let objects = state.objects.values().filter(seen).map(as_listed).collect();
         let instances = state.instances.values().cloned().collect();
@@ -345,6 +345,9 @@ impl State {
         let further = self.further_outputs(&after.body);
         let object = self.objects.get_mut(&key(before)).ok_or_else(gone)?;
         object.tags.extend(after.tags.clone());
+        object
+            .tags
+            .retain(|key, _| !key.starts_with(TAG_LABEL_PREFIX) || after.tags.contains_key(key));
         object.body = after.body.clone();
         if let Some(version) = object.outputs.get_mut("version") {
             let next = version.parse::<u64>().unwrap_or(0) + 1;
@@ -551,5 +554,6 @@ fn surroundings(scope: &Scope) -> Surroundings {
         images: images.collect(),
         hosted_zones: BTreeMap::from([("example.edu".into(), "Z1".into())]),
         secrets: scope.secrets.clone(),
+        taken_names: BTreeMap::new(),
     }
 }

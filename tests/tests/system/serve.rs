@@ -27,14 +27,15 @@ fn writes(world: &World) -> usize {
 /// Waits until it has said that all is as it should be, and no write has come
 /// since.
 fn until_quiet(service: &Running, world: &World) {
-    let mut last = (0, Instant::now(), said(service).len());
+    let mut last = (0, Instant::now());
     until(service, CONVERGED, || {
         let now = writes(world);
         if now != last.0 {
-            last = (now, Instant::now(), said(service).len());
+            last = (now, Instant::now());
         }
-        let since = said(service).get(last.2..).is_some_and(|new| new.contains("converged"));
-        since && now > 0 && last.1.elapsed() > Duration::from_secs(1)
+        let said = said(service);
+        let settled = said.rfind("converged") > said.rfind("pass ended");
+        settled && now > 0 && last.1.elapsed() > Duration::from_secs(1)
     });
 }
 

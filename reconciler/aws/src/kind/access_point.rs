@@ -65,7 +65,7 @@ pub(crate) async fn update(
     (before, _seen): (&Object, &AccessPoint),
     (after, _want): (&Resource, &AccessPoint),
 ) -> Result<Outputs, CloudError> {
-    efs::write_tags(clients, &before.id, &tags::to_write(before, after)).await?;
+    efs::write_tags(clients, before, after).await?;
     Ok(Outputs::new())
 }
 

@@ -48,6 +48,7 @@ pub(crate) async fn list(clients: &Clients) -> Result<Listing, CloudError> {
             None => unmarked.push(alarm),
         }
     }
+    let clients = &clients.of_item();
     for (alarm, tags) in each(unmarked, |alarm| with_tags(clients, alarm)).await {
         let name = alarm.alarm_name().unwrap_or_default().to_string();
         match found(tags) {
@@ -158,6 +159,7 @@ fn read(alarm: MetricAlarm) -> Found {
         periods: alarm.evaluation_periods.unwrap_or_default(),
         missing_data: alarm.treat_missing_data.unwrap_or_else(|| "missing".into()),
         actions: alarm.alarm_actions.unwrap_or_default().into_iter().collect(),
+        actions_enabled: alarm.actions_enabled.unwrap_or(true),
     };
     let outputs = Outputs::from([("arn".into(), alarm.alarm_arn.unwrap_or_default())]);
     Found { id: name, tags: BTreeMap::new(), outputs, body: body.into() }
@@ -239,6 +241,7 @@ async fn put(
                 .evaluation_periods(want.periods)
                 .treat_missing_data(&want.missing_data)
                 .set_alarm_actions(Some(want.actions.iter().cloned().collect()))
+                .actions_enabled(want.actions_enabled)
                 .set_tags(tags.clone())
                 .send()
         })

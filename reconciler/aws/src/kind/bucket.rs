@@ -68,10 +68,11 @@ pub(crate) async fn update(
     (before, seen): (&Object, &Bucket),
     (after, want): (&Resource, &Bucket),
 ) -> Result<Outputs, CloudError> {
-    let changed = tags::to_write(before, after);
-    if !changed.is_empty() {
+    let (changed, gone) = (tags::to_write(before, after), tags::to_remove(before, after));
+    if !changed.is_empty() || !gone.is_empty() {
         let mut all = before.tags.clone();
         all.extend(changed);
+        all.retain(|key, _| !gone.contains(key));
         write_tags(clients, &before.id, &all).await?;
     }
     aspects::write(clients, seen, want).await?;

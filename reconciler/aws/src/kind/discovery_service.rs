@@ -42,6 +42,7 @@ pub(crate) async fn list(clients: &Clients) -> Result<Listing, CloudError> {
         let name = service.name().unwrap_or_default();
         ours.push((Address::new(cluster, "discovery-service", name), service));
     }
+    let clients = &clients.of_item();
     for (address, read) in each(ours, |(address, service)| read(clients, address, service)).await {
         listing.take(&clients.region, address, read);
     }

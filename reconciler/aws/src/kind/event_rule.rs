@@ -32,6 +32,7 @@ pub(crate) async fn list(clients: &Clients) -> Result<Listing, CloudError> {
         )
         .await?;
     let mut listing = Listing::default();
+    let clients = &clients.of_item();
     for (name, read) in each(listed, |rule| read(clients, rule)).await {
         let short = name.strip_prefix(&prefix).unwrap_or(&name);
         let address = Address::new(&Site::region_scope(&clients.region), "event-rule", short);

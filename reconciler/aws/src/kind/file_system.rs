@@ -35,6 +35,7 @@ pub(crate) async fn list(clients: &Clients) -> Result<Listing, CloudError> {
             ours.push((address, found));
         }
     }
+    let clients = &clients.of_item();
     let all = each(ours, |(address, found)| async move {
         let children = children(clients, &found.file_system_id).await;
         (address, found, children)
@@ -98,7 +99,7 @@ pub(crate) async fn update(
     (before, seen): (&Object, &FileSystem),
     (after, want): (&Resource, &FileSystem),
 ) -> Result<Outputs, CloudError> {
-    efs::write_tags(clients, &before.id, &tags::to_write(before, after)).await?;
+    efs::write_tags(clients, before, after).await?;
     write(clients, &before.id, seen, want).await?;
     Ok(Outputs::new())
 }

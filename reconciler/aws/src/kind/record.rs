@@ -64,10 +64,11 @@ pub(crate) async fn list(
         .map(|(name, id)| (name.clone(), id.clone()))
         .collect();
     let mut listing = Listing::default();
+    let clients = &clients.of_item();
     for ((name, id), sets) in each(read, |zone| read_zone(clients, zone)).await {
         // A zone that is gone by now has no records.
         match found(sets) {
-            Ok(sets) => take(clients, &mut listing, &id, sets.unwrap_or_default()),
+            Ok(sets) => take((clients, scope), &mut listing, &id, sets.unwrap_or_default()),
             Err(error) => listing.gaps.extend(unread(scope, &name, &error)),
         }
     }
@@ -188,8 +189,14 @@ async fn sets(clients: &Clients, zone: &str) -> Result<Vec<ResourceRecordSet>, C
         .await
 }
 
-/// Takes the address records of a zone that have a marker of our owner's.
-fn take(clients: &Clients, listing: &mut Listing, zone: &str, sets: Vec<ResourceRecordSet>) {
+/// Takes the address records of a zone that have a marker of our owner's, and
+/// notes what else has the name of a cluster.
+fn take(
+    (clients, scope): (&Clients, &Scope),
+    listing: &mut Listing,
+    zone: &str,
+    sets: Vec<ResourceRecordSet>,
+) {
     let mut markers = BTreeMap::new();
     for set in sets.iter().filter(|set| set.r#type == RrType::Txt) {
         for value in values(set) {
@@ -198,9 +205,15 @@ fn take(clients: &Clients, listing: &mut Listing, zone: &str, sets: Vec<Resource
             }
         }
     }
-    for set in sets.iter().filter(|set| set.r#type == RrType::A) {
+    for set in sets.iter().filter(|set| [RrType::A, RrType::Cname].contains(&set.r#type)) {
         let name = plain(&set.name);
-        let Some((source, address)) = markers.get(&marker_name(&name)) else { continue };
+        let marker = markers.get(&marker_name(&name)).filter(|_| set.r#type == RrType::A);
+        let Some((source, address)) = marker else {
+            if scope.domains.values().any(|domain| *domain == name) {
+                listing.taken_names.entry(name).or_default().extend(leads_to(set));
+            }
+            continue;
+        };
         let record = Record {
             zone: zone.into(),
             name,
@@ -247,6 +260,12 @@ async fn ours(
         None => of(want.name.clone(), RrType::A).is_some_and(|values| values == want.values),
     };
     Ok(mine.then_some(true))
+}
+
+/// Where a record leads; an alias of AWS's has a target instead of values.
+fn leads_to(set: &ResourceRecordSet) -> BTreeSet<String> {
+    let alias = set.alias_target().map(|target| target.dns_name.clone());
+    values(set).into_iter().chain(alias).collect()
 }
 
 async fn upsert(clients: &Clients, address: &Address, want: &Record) -> Result<(), CloudError> {

@@ -86,6 +86,16 @@ pub(crate) async fn update(
             })
             .await?;
     }
+    let gone = tags::to_remove(before, after);
+    if !gone.is_empty() {
+        clients
+            .calls
+            .send(Call::repeatable("iam", "UntagRole"), || {
+                let request = clients.iam.untag_role().role_name(&before.id);
+                request.set_tag_keys(Some(gone.clone())).send()
+            })
+            .await?;
+    }
     write(clients, seen, want).await?;
     Ok(Outputs::new())
 }

@@ -2,7 +2,7 @@
 //! have no tags: they are the group's by its name, and what is not wanted there
 //! is taken away.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use aws_sdk_autoscaling::types::{
@@ -54,6 +54,7 @@ pub(crate) async fn list(clients: &Clients) -> Result<Listing, CloudError> {
             ours.push((address, group));
         }
     }
+    let clients = &clients.of_item();
     let read_hooks = each(ours, |(address, group)| async move {
         let name = group.auto_scaling_group_name().unwrap_or_default();
         let hooks = children::hooks(clients, name).await;
@@ -103,7 +104,10 @@ pub(crate) async fn update(
     let wanted = (&after.tags, want);
     let changed = tags_to_write(&before.id, &before.tags, &seen.instance_tags, wanted);
     write_tags(clients, changed).await?;
-    remove_tags(clients, &before.id, &seen.instance_tags, wanted).await?;
+    let labels = tags::to_remove(before, after);
+    let there = seen.instance_tags.keys().chain(&labels);
+    remove_tags(clients, &before.id, there, wanted).await?;
+    resume(clients, &before.id, (&seen.suspended, &want.suspended)).await?;
     if differs(seen, want) {
         let write = || write(clients, want);
         instance_profile::known("autoscaling:UpdateAutoScalingGroup", write).await?;
@@ -140,6 +144,26 @@ fn gone(mut error: CloudError) -> CloudError {
         error.class = Class::NotFound;
     }
     error
+}
+
+/// Lets processes go on that somebody has suspended.
+async fn resume(
+    clients: &Clients,
+    group: &str,
+    (seen, want): (&BTreeSet<String>, &BTreeSet<String>),
+) -> Result<(), CloudError> {
+    let stopped: Vec<String> = seen.difference(want).cloned().collect();
+    if stopped.is_empty() {
+        return Ok(());
+    }
+    clients
+        .calls
+        .send(Call::repeatable("autoscaling", "ResumeProcesses"), || {
+            let request = clients.autoscaling.resume_processes().auto_scaling_group_name(group);
+            request.set_scaling_processes(Some(stopped.clone())).send()
+        })
+        .await
+        .map(drop)
 }
 
 async fn groups(clients: &Clients) -> Result<Vec<AutoScalingGroup>, CloudError> {
@@ -204,6 +228,7 @@ fn read(group: &AutoScalingGroup, children: Children) -> Found {
         subnets: subnets.filter(|id| !id.is_empty()).map(str::to_string).collect(),
         health_grace_seconds: group.health_check_grace_period().unwrap_or_default(),
         capacity_rebalance: group.capacity_rebalance().unwrap_or(false),
+        suspended: suspended(group),
         hooks: children.hooks,
         policies: children.policies,
         schedules: children.schedules,
@@ -213,6 +238,11 @@ fn read(group: &AutoScalingGroup, children: Children) -> Found {
     let arn = group.auto_scaling_group_arn().unwrap_or_default().to_string();
     let outputs = Outputs::from([("arn".into(), arn)]);
     Found { id: name, tags: all_tags(group), outputs, body: body.into() }
+}
+
+fn suspended(group: &AutoScalingGroup) -> BTreeSet<String> {
+    let processes = group.suspended_processes().iter();
+    processes.filter_map(|process| process.process_name.clone()).collect()
 }
 
 fn all_tags(group: &AutoScalingGroup) -> BTreeMap<String, String> {
@@ -283,10 +313,12 @@ async fn make(
         .map(drop)
 }
 
-/// Whether the group itself differs; children and tags are written apart.
+/// Whether the group itself differs; children, tags and what is suspended are
+/// written apart.
 fn differs(seen: &ScalingGroup, want: &ScalingGroup) -> bool {
     let alone = |group: &ScalingGroup| ScalingGroup {
         desired: 0,
+        suspended: BTreeSet::new(),
         hooks: BTreeMap::new(),
         policies: BTreeMap::new(),
         schedules: BTreeMap::new(),
@@ -384,15 +416,15 @@ async fn write_tags(clients: &Clients, tags: Vec<Tag>) -> Result<(), CloudError>
 }
 
 /// Takes away what workers get and nobody wants.
-async fn remove_tags(
+async fn remove_tags<'a>(
     clients: &Clients,
     group: &str,
-    handed_on: &BTreeMap<String, String>,
+    there: impl Iterator<Item = &'a String>,
     (own, want): (&BTreeMap<String, String>, &ScalingGroup),
 ) -> Result<(), CloudError> {
     let wanted = |key: &String| own.contains_key(key) || want.instance_tags.contains_key(key);
-    let extra: Vec<Tag> =
-        handed_on.keys().filter(|key| !wanted(key)).map(|key| tag(group, key).build()).collect();
+    let gone: BTreeSet<&String> = there.filter(|key| !wanted(key)).collect();
+    let extra: Vec<Tag> = gone.into_iter().map(|key| tag(group, key).build()).collect();
     if extra.is_empty() {
         return Ok(());
     }

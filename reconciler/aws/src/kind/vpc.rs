@@ -35,6 +35,7 @@ pub(crate) async fn list(clients: &Clients) -> Result<Listing, CloudError> {
             ours.push((address, vpc));
         }
     }
+    let clients = &clients.of_item();
     let all = each(ours, |(address, vpc)| async move { (address, read(clients, vpc).await) });
     for (address, read) in all.await {
         listing.take(&clients.region, address, read);

@@ -21,7 +21,7 @@ use crate::emulator::Emulator;
 
 pub(crate) const REGION: &str = "us-east-1";
 pub(crate) const CLUSTER: &str = "geo-101";
-pub(crate) use lyceum_core::site::GLOBAL;
+pub(crate) use lyceum_core::site::{GLOBAL, TAG_LABEL_PREFIX};
 
 /// Everything a test of a kind needs.
 pub(crate) struct Backdrop {
@@ -103,6 +103,8 @@ impl Backdrop {
         for (key, value) in resource.tags.iter().filter(|_| seen.facts().reads_tags) {
             assert_eq!(seen.tags.get(key), Some(value), "{} {key}", resource.address);
         }
+        let mut labels = seen.tags.keys().filter(|key| key.starts_with(TAG_LABEL_PREFIX));
+        assert!(labels.all(|key| resource.tags.contains_key(key)), "{:?}", seen.tags);
         seen
     }
 

@@ -59,6 +59,7 @@ fn workers(there: &Backdrop, network: &Network) -> ScalingGroup {
         subnets: network.subnets.iter().cloned().collect(),
         health_grace_seconds: 120,
         capacity_rebalance: true,
+        suspended: BTreeSet::new(),
         hooks: BTreeMap::from([("drain".into(), hook(300))]),
         policies: BTreeMap::from([
             ("cpu".into(), cpu(40.0)),
@@ -79,7 +80,8 @@ fn hook(heartbeat_seconds: i32) -> Hook {
 }
 
 fn cpu(target: f64) -> TargetTracking {
-    TargetTracking { metric: Metric::Predefined("ASGAverageCPUUtilization".into()), target }
+    let metric = Metric::Predefined("ASGAverageCPUUtilization".into());
+    TargetTracking { metric, target, enabled: true, scales_in: true }
 }
 
 fn sessions(target: f64, cluster: &str) -> TargetTracking {
@@ -89,11 +91,11 @@ fn sessions(target: f64, cluster: &str) -> TargetTracking {
         dimensions: BTreeMap::from([("Cluster".into(), cluster.into())]),
         statistic: "Average".into(),
     };
-    TargetTracking { metric, target }
+    TargetTracking { metric, target, enabled: true, scales_in: true }
 }
 
 fn schedule(recurrence: &str, min: i32) -> ScheduledAction {
-    ScheduledAction { recurrence: recurrence.into(), timezone: "America/Denver".into(), min }
+    ScheduledAction::of_minimum(recurrence, "America/Denver", min)
 }
 
 fn resource(there: &Backdrop, body: ScalingGroup) -> Resource {
@@ -146,6 +148,25 @@ async fn a_groups_children_live() {
 }
 
 #[tokio::test]
+async fn what_somebody_suspended_or_added_to_a_schedule_is_taken_back() {
+    let there = Backdrop::new().await;
+    let wanted = resource(&there, workers(&there, &network(&there).await));
+    there.appear(&wanted).await;
+    let groups = aws_sdk_autoscaling::Client::new(&there.config);
+    let suspend = groups.suspend_processes().auto_scaling_group_name(NAME);
+    suspend.scaling_processes("Launch").send().await.unwrap();
+    let schedule = groups.put_scheduled_update_group_action().auto_scaling_group_name(NAME);
+    let schedule = schedule.scheduled_action_name("monday-lab-start").recurrence("0 8 * * MON");
+    let schedule = schedule.time_zone("America/Denver").min_size(8).max_size(9);
+    schedule.send().await.unwrap();
+    let seen = there.seen(&wanted.address).await.unwrap();
+    let Body::ScalingGroup(group) = &seen.body else { panic!("a group") };
+    assert_eq!(group.suspended, BTreeSet::from(["Launch".to_string()]));
+    assert_eq!(group.schedules["monday-lab-start"].max, Some(9));
+    there.turn(&wanted).await;
+}
+
+#[tokio::test]
 async fn workers_tags_are_written_and_taken_away() {
     let there = Backdrop::new().await;
     let first = workers(&there, &network(&there).await);
@@ -154,7 +175,9 @@ async fn workers_tags_are_written_and_taken_away() {
     let mut more = first.clone();
     more.instance_tags.insert("lyceum:label:term".into(), "2026-fall".into());
     more.instance_tags.insert("Name".into(), "another".into());
-    there.turn(&resource(&there, more)).await;
+    let mut more = resource(&there, more);
+    more.tags.insert("lyceum:label:term".into(), "2026-fall".into());
+    there.turn(&more).await;
     there.turn(&wanted).await;
 
     // What somebody else put there is neither seen nor taken away.

@@ -7,7 +7,7 @@ use aws_sdk_route53::types::{
     Change, ChangeAction, ChangeBatch, ResourceRecord, ResourceRecordSet,
 };
 use aws_sdk_ssm::types::ParameterType;
-use lyceum_core::cloud::{Class, Cloud};
+use lyceum_core::cloud::{Class, Cloud, Scope};
 use lyceum_core::kind::{Alarm, Body, DiscoveryService, Namespace, Parameter, Record};
 
 use super::backdrop::{Backdrop, CLUSTER, GLOBAL, REGION, look, resource};
@@ -155,6 +155,7 @@ fn alarm() -> Alarm {
         periods: 3,
         missing_data: "notBreaching".into(),
         actions: BTreeSet::from(["arn:aws:sns:us-east-1:123456789012:a".into()]),
+        actions_enabled: true,
     }
 }
 
@@ -174,6 +175,7 @@ async fn an_alarm_lives() {
         Alarm { periods: 1, ..first.clone() },
         Alarm { missing_data: "breaching".into(), ..first.clone() },
         Alarm { actions: BTreeSet::new(), ..first.clone() },
+        Alarm { actions_enabled: false, ..first.clone() },
     ];
     there.life(&there.of_cluster(REGION, "hub-status", first), &turns.map(Body::from)).await;
 }
@@ -282,7 +284,14 @@ async fn a_foreign_record_is_neither_seen_nor_overwritten() {
     let elsewhere = set(&wanted.name, "A", "198.51.100.9");
     change(&there, &zone, ChangeAction::Create, elsewhere).await;
 
-    assert_eq!(look(&there.aws).await.objects, []);
+    let wants = Scope {
+        domains: BTreeMap::from([(CLUSTER.into(), wanted.name.clone())]),
+        ..Scope::default()
+    };
+    let seen = there.aws.observe(&wants).await;
+    assert_eq!(seen.objects, []);
+    let leads = BTreeSet::from(["198.51.100.9".to_string()]);
+    assert_eq!(seen.surroundings.taken_names, BTreeMap::from([(wanted.name.clone(), leads)]));
     let refused = there.try_create(&there.of_cluster(GLOBAL, "hub", wanted)).await;
     assert_eq!(refused.unwrap_err().class, Class::Exists);
     assert_eq!(sets(&there, &zone).await, ["A", "NS", "SOA"]);

@@ -71,5 +71,6 @@ fn alarm(draft: &Draft<'_>, watch: &Watch) -> Alarm {
         periods: watch.over.1,
         missing_data: "notBreaching".into(),
         actions,
+        actions_enabled: true,
     }
 }

@@ -83,10 +83,7 @@ impl Inputs {
 
 /// The places of subnets that are there, beyond the zones of the manifest, and
 /// that nobody has given up.
-fn kept_zones(
-    manifests: &Manifests,
-    observed: &ObservedState,
-) -> BTreeMap<String, BTreeSet<u32>> {
+fn kept_zones(manifests: &Manifests, observed: &ObservedState) -> BTreeMap<String, BTreeSet<u32>> {
     let mut kept: BTreeMap<String, BTreeSet<u32>> = BTreeMap::new();
     for object in observed.objects.iter().filter(|it| it.address.kind() == Subnet::NAME) {
         let scope = object.address.scope();

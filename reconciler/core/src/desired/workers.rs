@@ -48,6 +48,7 @@ fn group(draft: &Draft<'_>, template: &LaunchTemplate) -> ScalingGroup {
         subnets: network::subnets(draft),
         health_grace_seconds: 300,
         capacity_rebalance: workers.purchase.spot_percent > 0,
+        suspended: BTreeSet::new(),
         hooks: BTreeMap::from([("drain".into(), drain())]),
         policies: policies(draft),
         schedules: schedules(draft),
@@ -70,6 +71,8 @@ fn policies(draft: &Draft<'_>) -> BTreeMap<String, TargetTracking> {
     let cpu = TargetTracking {
         metric: Metric::Predefined("ASGAverageCPUUtilization".into()),
         target: f64::from(scaling.cpu_percent),
+        enabled: true,
+        scales_in: true,
     };
     let sessions = TargetTracking {
         metric: Metric::Custom {
@@ -79,6 +82,8 @@ fn policies(draft: &Draft<'_>) -> BTreeMap<String, TargetTracking> {
             statistic: "Average".into(),
         },
         target: f64::from(scaling.sessions_per_node),
+        enabled: true,
+        scales_in: true,
     };
     BTreeMap::from([(in_account(draft, "cpu"), cpu), (in_account(draft, "sessions"), sessions)])
 }
@@ -94,11 +99,9 @@ fn schedules(draft: &Draft<'_>) -> BTreeMap<String, ScheduledAction> {
     let usual = count(draft.spec.workers.min);
     let mut actions = BTreeMap::new();
     for schedule in &draft.spec.workers.scaling.schedules {
-        let action = |recurrence: &str, min: i32| ScheduledAction {
-            recurrence: recurrence.into(),
-            timezone: schedule.timezone.clone(),
-            min,
-        };
+        let timezone = &schedule.timezone;
+        let action =
+            |recurrence: &str, min: i32| ScheduledAction::of_minimum(recurrence, timezone, min);
         actions.insert(
             in_account(draft, &format!("{}-start", schedule.name)),
             action(&schedule.start, count(schedule.min)),

@@ -33,6 +33,8 @@ pub struct Alarm {
     pub missing_data: String,
     /// ARNs told when it goes off.
     pub actions: BTreeSet<String>,
+    /// They are told.
+    pub actions_enabled: bool,
 }
 
 impl Kind for Alarm {
@@ -50,6 +52,7 @@ impl Kind for Alarm {
         ("periods", Rule::Owned),
         ("missing_data", Rule::Owned),
         ("actions", Rule::Owned),
+        ("actions_enabled", Rule::Owned),
     ];
     const REFERS: &'static [(&'static str, &'static str)] = &[("dimensions", "instance"), ("dimensions", "file-system")];
     const READS_TAGS: bool = false;

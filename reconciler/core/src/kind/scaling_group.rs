@@ -36,6 +36,8 @@ pub struct ScalingGroup {
     pub health_grace_seconds: i32,
     /// Replaces a spot instance before it is taken away.
     pub capacity_rebalance: bool,
+    /// What somebody has told the group to leave undone, `Launch`, `Terminate`, ….
+    pub suspended: BTreeSet<String>,
     /// Lifecycle hooks by name.
     pub hooks: BTreeMap<String, Hook>,
     /// Target-tracking policies by name.
@@ -67,6 +69,10 @@ pub struct TargetTracking {
     pub metric: Metric,
     /// The target's value, in the metric's unit.
     pub target: f64,
+    /// It is acted upon.
+    pub enabled: bool,
+    /// It ends workers that are not needed, and does not only start some.
+    pub scales_in: bool,
 }
 
 /// The metric of a target-tracking policy.
@@ -97,6 +103,20 @@ pub struct ScheduledAction {
     pub timezone: String,
     /// Fewest workers from then on.
     pub min: i32,
+    /// Most workers from then on, where it says so: none of ours does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max: Option<i32>,
+    /// As many workers at that moment, where it says so: none of ours does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub desired: Option<i32>,
+}
+
+impl ScheduledAction {
+    /// One that changes the fewest workers alone.
+    pub fn of_minimum(recurrence: &str, timezone: &str, min: i32) -> Self {
+        let (recurrence, timezone) = (recurrence.into(), timezone.into());
+        Self { recurrence, timezone, min, max: None, desired: None }
+    }
 }
 
 /// A stretch of time, again and again, with a minimum of its own.
@@ -128,6 +148,7 @@ impl Kind for ScalingGroup {
         ("subnets", Rule::Owned),
         ("health_grace_seconds", Rule::Owned),
         ("capacity_rebalance", Rule::Owned),
+        ("suspended", Rule::Owned),
         ("hooks", Rule::Owned),
         ("policies", Rule::Owned),
         ("schedules", Rule::Owned),
@@ -176,11 +197,7 @@ mod tests {
     fn group() -> ScalingGroup {
         let (start, end) = ("0 8 * * MON", "0 12 * * MON");
         let timezone = "America/Denver".to_string();
-        let action = |recurrence: &str, min| ScheduledAction {
-            recurrence: recurrence.into(),
-            timezone: timezone.clone(),
-            min,
-        };
+        let action = |recurrence: &str, min| ScheduledAction::of_minimum(recurrence, &timezone, min);
         ScalingGroup {
             min: 1,
             desired: 1,

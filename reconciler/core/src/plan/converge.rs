@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::address::{Address, Ref, refs_in_value, resolve};
 use crate::desired::Resource;
-use crate::kind::{Body, Facts, Kind, Rule, SigningKey};
+use crate::kind::{Body, Facts, Kind, Record, Rule, SigningKey};
 use crate::manifest::repository::Deed;
 use crate::observed::{Gap, Life, LiveInstance, Object};
 
@@ -94,7 +94,7 @@ impl<'a> Draft<'a> {
             });
             return;
         }
-        if let Some(blocked) = self.lost_key(address) {
+        if let Some(blocked) = self.lost_key(address).or_else(|| self.taken(address, &want)) {
             self.learn(address, Known::Not(blocked.cause.clone()));
             self.scope(address.scope()).blocked.push(blocked);
             return;
@@ -144,6 +144,27 @@ impl<'a> Draft<'a> {
                 .into(),
             id: Some(id),
             consent: true,
+        })
+    }
+
+    /// A record whose name somebody else has given away already. One that leads
+    /// where ours would has lost its marker, and is taken back.
+    fn taken(&self, address: &Address, want: &Value) -> Option<Blocked> {
+        if address.kind() != Record::NAME {
+            return None;
+        }
+        let name = want["name"].as_str()?;
+        let there = self.observed.surroundings.taken_names.get(name)?;
+        let leads = serde_json::to_value(there).unwrap_or_default();
+        (leads != want["values"]).then(|| Blocked {
+            address: address.to_string(),
+            action: Action::Create,
+            cause: format!(
+                "{name} leads to {} already: remove that record, or choose another domain",
+                there.iter().cloned().collect::<Vec<_>>().join(", ")
+            ),
+            id: None,
+            consent: false,
         })
     }
 
@@ -402,11 +423,7 @@ fn drop_replacing(facts: &Facts, found: &mut Vec<(Difference, Reason)>) {
 const TAGS: &str = "tags";
 
 /// Leaves every tag as it is but those that are said to change.
-fn keep_tags(
-    object: &Object,
-    found: &[(Difference, Reason)],
-    tags: &mut BTreeMap<String, String>,
-) {
+fn keep_tags(object: &Object, found: &[(Difference, Reason)], tags: &mut BTreeMap<String, String>) {
     if !object.facts().reads_tags {
         return;
     }
@@ -414,8 +431,13 @@ fn keep_tags(
     let told: BTreeSet<&str> = differences
         .flat_map(|(difference, _)| difference.leaves.iter().map(|(path, ..)| path.as_str()))
         .collect();
-    let kept: Vec<String> =
-        tags.keys().filter(|key| !told.contains(diff::step(TAGS, key).as_str())).cloned().collect();
+    let labels = diff::labels(&object.tags).map(|(key, _)| key);
+    let kept: BTreeSet<String> = tags
+        .keys()
+        .chain(labels)
+        .filter(|key| !told.contains(diff::step(TAGS, key).as_str()))
+        .cloned()
+        .collect();
     for key in kept {
         match object.tags.get(&key) {
             Some(value) => tags.insert(key, value.clone()),

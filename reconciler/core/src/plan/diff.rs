@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::address::{Ref, refs_in_value};
 use crate::kind::{Facts, Rule};
+use crate::site::TAG_LABEL_PREFIX;
 
 /// One top-level attribute that differs.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,7 +62,8 @@ pub(crate) fn differences(
     found
 }
 
-/// The owned tags that are missing or differ; foreign ones are not looked at.
+/// The owned tags that are missing or differ, and labels that nobody wants any
+/// more; foreign tags are not looked at.
 pub(crate) fn tag_differences(
     want: &BTreeMap<String, String>,
     seen: &BTreeMap<String, String>,
@@ -73,12 +75,22 @@ pub(crate) fn tag_differences(
             let before = seen.get(key).map_or(Value::Null, |value| value.as_str().into());
             (step("tags", key), before, value.as_str().into())
         })
+        .chain(
+            labels(seen)
+                .filter(|(key, _)| !want.contains_key(*key))
+                .map(|(key, value)| (step("tags", key), value.as_str().into(), Value::Null)),
+        )
         .collect();
     (!leaves.is_empty()).then(|| Difference {
         attribute: "tags".into(),
         effect: Effect::InPlace,
         leaves,
     })
+}
+
+/// The tags that labels of the manifest became.
+pub(crate) fn labels(tags: &BTreeMap<String, String>) -> impl Iterator<Item = (&String, &String)> {
+    tags.iter().filter(|(key, _)| key.starts_with(TAG_LABEL_PREFIX))
 }
 
 /// Every attribute of something that is made, or was there.

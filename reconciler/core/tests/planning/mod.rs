@@ -106,6 +106,73 @@ fn dying_at_any_call_leaves_nothing_doubled_or_lost() {
 }
 
 #[test]
+fn a_label_that_is_taken_out_is_taken_off_and_anothers_tag_is_not() {
+    let with = |labels: &str| {
+        let mut files = example(&[("geo", GEO)]);
+        let file = files.files.get_mut("clusters/geo/cluster.yaml").unwrap();
+        let text =
+            String::from_utf8_lossy(file).replace("name: geo\n", &format!("name: geo\n{labels}"));
+        *file = text.into_bytes();
+        load(&files).unwrap()
+    };
+    let cloud = FakeCloud::new(&site());
+    settle(&cloud, &with("  labels: {term: fall, a: b}\n"), &site(), &context(), 1);
+    let vpc = address("geo/vpc/main");
+    cloud.tamper(&vpc, |object| drop(object.tags.insert("team".into(), "geo".into())));
+    let fewer = with("  labels: {a: b}\n");
+    let (_, plan) = look(&cloud, &fewer, &site(), &context());
+    let change = plan.changes().find(|change| change.address == vpc).unwrap();
+    let paths: Vec<_> =
+        change.attributes.iter().map(|one| (one.path.as_str(), &one.after)).collect();
+    assert_eq!(paths, [("tags[lyceum:label:term]", &serde_json::Value::Null)]);
+    settle(&cloud, &fewer, &site(), &context(), 1);
+    let tags = object(&cloud, "geo/vpc/main").tags;
+    let labels: Vec<_> =
+        tags.keys().map(String::as_str).filter(|key| key.contains("label")).collect();
+    assert_eq!((labels, tags["team"].as_str()), (vec!["lyceum:label:a"], "geo"));
+}
+
+#[test]
+fn tags_that_are_only_reported_are_not_written_along_with_something_else() {
+    let reports = |spec: &str| manifests(&[("geo", &format!("{GEO}\n  drift: report{spec}"))]);
+    let (cloud, before) = (FakeCloud::new(&site()), reports(""));
+    settle(&cloud, &before, &site(), &context(), 1);
+    let mut known = context();
+    let was = desired(&before, &site(), &Inputs::default()).resources;
+    known.applied.insert("geo".into(), was);
+    cloud.tamper(&address("geo/scaling-group/workers"), |object| {
+        object.tags.insert("Name".into(), "somebody's".into());
+    });
+    let changed = reports("\n  workers: {max: 7}");
+    let (observed, plan) = look(&cloud, &changed, &site(), &known);
+    assert_eq!(summary(&plan), ["Update geo/scaling-group/workers"]);
+    assert!(carry_out(&cloud, &observed, &plan).is_empty());
+    assert_eq!(object(&cloud, "geo/scaling-group/workers").tags["Name"], "somebody's");
+}
+
+#[test]
+fn a_name_that_somebody_else_has_given_away_blocks_the_record_alone() {
+    let manifests = manifests(&[("geo", GEO)]);
+    let cloud = FakeCloud::new(&site());
+    settle(&cloud, &manifests, &site(), &context(), 1);
+    let record = object(&cloud, "geo/record/hub");
+    cloud.lose(&record.address);
+    let (mut observed, _) = look(&cloud, &manifests, &site(), &context());
+    let state = desired(&manifests, &site(), &Inputs::new(&manifests, None, &observed));
+    let mut taken_by = |leads: &str| {
+        let leads = [leads.to_string()].into();
+        observed.surroundings.taken_names = [("notebooks.example.edu".to_string(), leads)].into();
+        plan(&state, &observed, &context())
+    };
+    let theirs = taken_by("203.0.113.9");
+    assert_eq!((summary(&theirs), blocked(&theirs)), (vec![], vec!["geo/record/hub".to_string()]));
+    let cause = &theirs.scopes["geo"].blocked[0].cause;
+    assert!(cause.contains("notebooks.example.edu leads to 203.0.113.9"), "{cause}");
+    // Ours, that has lost its marker, leads to us.
+    assert_eq!(summary(&taken_by("192.0.2.1")), ["Create geo/record/hub"]);
+}
+
+#[test]
 fn what_is_missing_in_aws_blocks_only_itself() {
     let manifests = manifests(&[("geo", &GEO.replace("example.edu", "elsewhere.org"))]);
     let cloud = FakeCloud::new(&site());

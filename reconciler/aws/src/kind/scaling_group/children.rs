@@ -95,8 +95,14 @@ fn read_policy(policy: &ScalingPolicy) -> (String, TargetTracking) {
         (None, Some(custom)) => read_custom(custom),
         (None, None) => Metric::Predefined(policy.policy_type().unwrap_or_default().into()),
     };
-    let target = tracking.and_then(|it| it.target_value()).unwrap_or_default();
-    (policy.policy_name().unwrap_or_default().into(), TargetTracking { metric, target })
+    let read = TargetTracking {
+        metric,
+        target: tracking.and_then(|it| it.target_value()).unwrap_or_default(),
+        // What is not said there is so.
+        enabled: policy.enabled().unwrap_or(true),
+        scales_in: !tracking.and_then(|it| it.disable_scale_in()).unwrap_or(false),
+    };
+    (policy.policy_name().unwrap_or_default().into(), read)
 }
 
 fn read_custom(custom: &CustomizedMetricSpecification) -> Metric {
@@ -118,6 +124,8 @@ fn read_schedule(action: &ScheduledUpdateGroupAction) -> (String, ScheduledActio
         // What is not said there means this.
         timezone: action.time_zone().unwrap_or("UTC").into(),
         min: action.min_size().unwrap_or_default(),
+        max: action.max_size(),
+        desired: action.desired_capacity(),
     };
     (action.scheduled_action_name().unwrap_or_default().into(), read)
 }
@@ -142,6 +150,11 @@ pub(super) async fn write(
         delete_policy(clients, group, name).await?;
     }
     for (name, action) in differing(&seen.schedules, &want.schedules) {
+        // What is left out of a change stays as it was.
+        let more = |there: &ScheduledAction| there.max.is_some() || there.desired.is_some();
+        if seen.schedules.get(name).is_some_and(more) {
+            delete_schedule(clients, group, name).await?;
+        }
         put_schedule(clients, group, name, action).await?;
     }
     for name in extra(&seen.schedules, &want.schedules) {
@@ -212,6 +225,7 @@ async fn put_policy(
                 .auto_scaling_group_name(group)
                 .policy_name(name)
                 .policy_type("TargetTrackingScaling")
+                .enabled(policy.enabled)
                 .target_tracking_configuration(tracking.clone())
                 .send()
         })
@@ -220,7 +234,9 @@ async fn put_policy(
 }
 
 fn tracking(policy: &TargetTracking) -> TargetTrackingConfiguration {
-    let tracking = TargetTrackingConfiguration::builder().target_value(policy.target);
+    let tracking = TargetTrackingConfiguration::builder()
+        .target_value(policy.target)
+        .disable_scale_in(!policy.scales_in);
     match &policy.metric {
         Metric::Predefined(name) => {
             let metric = MetricType::from(name.as_str());
