@@ -15,8 +15,9 @@ import sys
 import cloud
 import manifests
 import nodes
+import ownership
 from expect import Expectations, actions
-from region import ADDRESS, OWNER
+from region import OWNER
 
 IMAGES = {"debian-12": "debian-12-", "ubuntu-24.04": "ubuntu/images/", "amazon-linux-2023": "al2023-"}
 # Nodes fetch packages and images; storage answers and begins nothing.
@@ -25,7 +26,6 @@ EVERYWHERE = {("-1", -1, -1, "0.0.0.0/0")}
 NOTEBOOK_USER = 1000
 # The emulator's.
 ACCOUNT = "123456789012"
-PROTECTED = ("file-system/main", "volume/hub", "elastic-ip/hub")
 
 
 def network(expect, spec):
@@ -230,9 +230,6 @@ def template_content(expect, name, template, volume_gib):
             [(volume_gib, "gp3", True)],
         ),
     )
-    tagged = {one["ResourceType"]: {tag["Key"] for tag in one["Tags"]} for one in content.get("TagSpecifications", [])}
-    for kind in ("instance", "volume"):
-        expect.true(what, f"it tags each {kind} with its owner", OWNER in tagged.get(kind, ()))
     expect.true(what, "its user data starts a script", content.get("UserData", "").startswith("#!"))
     expect.true(what, "its user data names the cluster", expect.scope in content.get("UserData", ""))
     return content
@@ -295,6 +292,7 @@ def hub(expect, spec, subnets, groups, owner, images):
         root_encrypted=(found.get("encrypted"), True),
         root_size=(found.get("size_gib"), asked["volumeGiB"]),
         root_type=(found.get("type"), "gp3"),
+        root_address=(found.get("address"), instance["address"]),
     )
 
 
@@ -387,32 +385,8 @@ def alarms(expect, spec):
             )
 
 
-def identity_tags(expect, labels, owner, source):
-    """Everything tagged with owner, source, cluster, address, and labels."""
-    own = [
-        (kind, one)
-        for kinds in (expect.found[expect.region], expect.found["global"])
-        for kind, objects in kinds.items()
-        for one in objects
-        if one.get("address", "").startswith(expect.scope + "/") and "tags" in one
-    ]
-    kinds = {kind for kind, _ in own}
-    for kind in ("vpc", "subnet", "role", "launch-template", "instance", "scaling-group", "file-system", "volume"):
-        expect.true(kind, "it carries tags", kind in kinds)
-    for kind, one in own:
-        wanted = {OWNER: owner, "lyceum:cluster": expect.scope, ADDRESS: one["address"]}
-        wanted.update({f"lyceum:label:{key}": value for key, value in labels.items()})
-        for key, value in wanted.items():
-            expect.same(one["address"], **{key: (one["tags"].get(key), value)})
-        source.add(one["tags"].get("lyceum:source"))
-    for address in PROTECTED:
-        one = expect.one(*address.split("/"))
-        expect.true(address, "it is protected", "lyceum:protect" in (one["tags"] or {}))
-
-
-def shared(found, region, owner, failures):
+def shared(expect, owner, tags):
     """What serves all clusters of a region."""
-    expect = Expectations(found, region, f"@{region}", failures)
     bucket = expect.one("bucket", "artifacts")
     rules = bucket["encryption"] and bucket["encryption"]["Rules"]
     algorithm = rules and rules[0]["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"]
@@ -427,11 +401,11 @@ def shared(found, region, owner, failures):
         noncurrent_days=(noncurrent_days(bucket), [30]),
         markers_expire=(markers_expire(bucket), True),
     )
-    expect.true("bucket/artifacts", "it is protected", "lyceum:protect" in (bucket["tags"] or {}))
     queues = [one for one in expect.objects("queue") if one["id"].startswith(owner + "-")]
     rules = [one for one in expect.objects("event-rule") if one["id"].startswith(owner + "-")]
     expect.same("queue/events", count=(len(queues), 1))
     expect.same("event-rule", count=(len(rules), 2))
+    ownership.region(expect, tags, (bucket, queues, rules))
     for rule in rules:
         targets = [[one for one in rule["targets"].values()], [queue["arn"] for queue in queues]]
         expect.same(f"event-rule/{rule['id']}", enabled=(rule["enabled"], True), targets=tuple(targets))
@@ -465,10 +439,11 @@ def public_zones(aws):
 def check(endpoint, repository):
     clusters, owner = manifests.clusters(repository), manifests.owner(repository)
     regions = sorted({spec["region"] for _, spec in clusters.values()})
-    found, failures, sources = cloud.read(endpoint, regions), [], set()
+    found, failures, source = cloud.read(endpoint, regions), [], manifests.source(repository)
     zones = public_zones(cloud.Region(endpoint, regions[0]))
     for region in regions:
-        shared(found, region, owner, failures)
+        expect = Expectations(found, region, f"@{region}", failures)
+        shared(expect, owner, ownership.common(owner, source, {}))
     for cluster, (labels, spec) in clusters.items():
         expect = Expectations(found, spec["region"], cluster, failures)
         images = cloud.Region(endpoint, spec["region"]).all("ec2", "describe_images", "Images")
@@ -481,9 +456,7 @@ def check(endpoint, repository):
         hub(expect, spec, subnets, groups, owner, images)
         workers(expect, spec, subnets, groups, owner, images)
         alarms(expect, spec)
-        identity_tags(expect, labels, owner, sources)
-    if len(sources) != 1 or not all(source and len(source) == 40 for source in sources):
-        failures.append(f"everything carries one source, a commit: {sources}")
+        ownership.cluster(expect, ownership.common(owner, source, labels))
     return len(clusters), failures
 
 

@@ -2,6 +2,7 @@
 plain YAML, defaults of the folders laid under each cluster, then the defaults
 of the documentation under those. Maps merge by field, lists do not."""
 
+import subprocess
 from pathlib import Path
 
 import yaml
@@ -68,3 +69,9 @@ def owner(repository):
     if not path.exists():
         return "lyceum"
     return (yaml.safe_load(path.read_text()).get("spec") or {}).get("owner", "lyceum")
+
+
+def source(repository):
+    """What tells this repository from any other: its root commit."""
+    asked = ["git", "-C", repository, "rev-list", "--first-parent", "--max-parents=0", "HEAD"]
+    return subprocess.run(asked, check=True, capture_output=True, text=True).stdout.strip()

@@ -8,6 +8,8 @@ import boto3
 from botocore.config import Config
 
 ADDRESS, OWNER, CREATED = "lyceum:address", "lyceum:owner", "lyceum:created"
+SOURCE, CLUSTER = "lyceum:source", "lyceum:cluster"
+REGION, PROTECT = "lyceum:region", "lyceum:protect"
 GONE = ("terminated", "shutting-down")
 
 

@@ -58,17 +58,16 @@ def alarms(aws):
 
 
 def namespaces(aws):
-    found = []
-    for namespace in aws.all("servicediscovery", "list_namespaces", "Namespaces"):
-        found.append(
-            {
-                "address": namespace.get("Description", ""),
-                "id": namespace["Id"],
-                "name": namespace["Name"],
-                "type": namespace["Type"],
-            }
+    return [
+        tagged(
+            discovery_tags(aws, namespace),
+            id=namespace["Id"],
+            description=namespace.get("Description", ""),
+            name=namespace["Name"],
+            type=namespace["Type"],
         )
-    return found
+        for namespace in aws.all("servicediscovery", "list_namespaces", "Namespaces")
+    ]
 
 
 def discovery_services(aws):
@@ -78,16 +77,21 @@ def discovery_services(aws):
         full = discovery.get_service(Id=service["Id"])["Service"]
         registered = aws.all("servicediscovery", "list_instances", "Instances", ServiceId=service["Id"])
         found.append(
-            {
-                "address": "",
-                "id": service["Id"],
-                "name": service["Name"],
-                "namespace": full.get("NamespaceId", ""),
-                "dns": full.get("DnsConfig", {}).get("DnsRecords", []),
-                "instances": {one["Id"]: one["Attributes"].get("AWS_INSTANCE_IPV4") for one in registered},
-            }
+            tagged(
+                discovery_tags(aws, service),
+                id=service["Id"],
+                name=service["Name"],
+                namespace=full.get("NamespaceId", ""),
+                dns=full.get("DnsConfig", {}).get("DnsRecords", []),
+                instances={one["Id"]: one["Attributes"].get("AWS_INSTANCE_IPV4") for one in registered},
+            )
         )
     return found
+
+
+def discovery_tags(aws, item):
+    """The tags of a namespace or a service, which no list has."""
+    return aws.client("servicediscovery").list_tags_for_resource(ResourceARN=item["Arn"])
 
 
 def roles(aws):
