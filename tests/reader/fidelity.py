@@ -16,7 +16,7 @@ import cloud
 import manifests
 import nodes
 import ownership
-from expect import Expectations, actions
+from expect import Expectations, actions, as_list
 from region import OWNER
 
 IMAGES = {"debian-12": "debian-12-", "ubuntu-24.04": "ubuntu/images/", "amazon-linux-2023": "al2023-"}
@@ -390,14 +390,13 @@ def shared(expect, owner, tags):
     bucket = expect.one("bucket", "artifacts")
     rules = bucket["encryption"] and bucket["encryption"]["Rules"]
     algorithm = rules and rules[0]["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"]
-    statements = (bucket["policy"] or {}).get("Statement", [])
-    tls = [one for one in statements if "SecureTransport" in json.dumps(one) and one["Effect"] == "Deny"]
+    statements = as_list((bucket["policy"] or {}).get("Statement", []))
     expect.same(
         "bucket/artifacts",
         versioning=(bucket["versioning"], "Enabled"),
         encryption=(algorithm, "AES256"),
         public_access=(set((bucket["public_access"] or {}).values()), {True}),
-        tls_only=(len(tls), 1),
+        policy=([plain(one) for one in statements], [only_tls(bucket)]),
         noncurrent_days=(noncurrent_days(bucket), [30]),
         markers_expire=(markers_expire(bucket), True),
     )
@@ -415,6 +414,30 @@ def shared(expect, owner, tags):
     for queue in queues:
         expect.same("queue/events", retention=(queue["retention"], "3600"), encrypted=(queue["encrypted"], True))
         expect.true("queue/events", "EventBridge may send", "events.amazonaws.com" in json.dumps(queue["policy"]))
+
+
+def only_tls(bucket):
+    """Nobody may do anything, with the bucket or what is in it, without TLS."""
+    arn = f"arn:aws:s3:::{bucket['id']}"
+    return {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": ["s3:*"],
+        "Resource": [arn, f"{arn}/*"],
+        "Condition": {"Bool": {"aws:SecureTransport": ["false"]}},
+    }
+
+
+def plain(statement):
+    """A statement in the one way of several in which IAM takes it; its name is free."""
+    said = {key: value for key, value in statement.items() if key != "Sid"}
+    said["Action"] = [one.lower() for one in as_list(statement.get("Action", []))]
+    said["Resource"] = sorted(as_list(statement.get("Resource", [])))
+    conditions = statement.get("Condition", {}).items()
+    said["Condition"] = {
+        operator: {key: as_list(value) for key, value in keys.items()} for operator, keys in conditions
+    }
+    return said
 
 
 def noncurrent_days(bucket):
