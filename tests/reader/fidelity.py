@@ -328,6 +328,8 @@ def workers(expect, spec, subnets, groups, owner, images):
         capacity_rebalance=(group["capacity_rebalance"], asked["purchase"]["spotPercent"] > 0),
         template=(pinned.get("LaunchTemplateId"), template["id"]),
         version=(pinned.get("Version"), str(template["newest"])),
+        # Where a group begins; nothing in the emulator scales one.
+        desired=(group["desired"], asked["min"]),
         members=(group["members"], group["desired"]),
     )
     expect.true("scaling-group/workers", "it tags its instances", OWNER in (group["propagated"] or []))
@@ -339,15 +341,23 @@ def workers(expect, spec, subnets, groups, owner, images):
 
 def scaling(expect, group, asked):
     what = "scaling-group/workers"
-    tracked = {}
-    for policy in (group["policies"] or {}).values():
-        tracking = policy["tracking"]
-        predefined = tracking.get("PredefinedMetricSpecification", {}).get("PredefinedMetricType")
-        custom = tracking.get("CustomizedMetricSpecification", {}).get("MetricName")
-        tracked[predefined or custom] = tracking.get("TargetValue")
-    cpu = tracked.pop("ASGAverageCPUUtilization", None)
-    expect.same(what, cpu_target=(cpu, asked["scaling"]["cpuPercent"]))
-    expect.same(what, session_target=(list(tracked.values()), [asked["scaling"]["sessionsPerNode"]]))
+    tracking = [policy["tracking"] for policy in (group["policies"] or {}).values()]
+    cpu = {
+        "PredefinedMetricSpecification": {"PredefinedMetricType": "ASGAverageCPUUtilization"},
+        "TargetValue": asked["scaling"]["cpuPercent"],
+    }
+    # As the nodes publish it.
+    sessions = {
+        "CustomizedMetricSpecification": {
+            "Namespace": "Lyceum",
+            "MetricName": "SessionsPerNode",
+            "Dimensions": [{"Name": "Cluster", "Value": expect.scope}],
+            "Statistic": "Average",
+        },
+        "TargetValue": asked["scaling"]["sessionsPerNode"],
+    }
+    in_order = sorted(tracking, key=lambda one: "CustomizedMetricSpecification" in one)
+    expect.same(what, tracking=(in_order, [cpu, sessions]))
     schedules = asked["scaling"]["schedules"]
     wanted = sorted(
         [(one["start"], one.get("timezone", "UTC"), one["min"]) for one in schedules]
