@@ -1,16 +1,19 @@
 """Holds what is in the emulator against what the manifests ask for: every
 resource and attribute of the documentation, for every cluster, read by boto3.
 
-    fidelity.py --endpoint URL --repo DIR
+    fidelity.py --endpoint URL --repo DIR [--agent FILE]
 
+The agent is the one the program carries; without one nodes start without.
 Prints every failure and exits 1 where there is one. Names, tags and manifests
 are its only contract with the program; it shares no code with it.
 """
 
 import argparse
+import hashlib
 import ipaddress
 import json
 import sys
+from pathlib import Path
 
 import cloud
 import manifests
@@ -469,7 +472,7 @@ def public_zones(aws):
     return {zone["Name"].rstrip(".") for zone in listed if not zone["Config"].get("PrivateZone")}
 
 
-def check(endpoint, repository):
+def check(endpoint, repository, agent):
     clusters, owner = manifests.clusters(repository), manifests.owner(repository)
     regions = sorted({spec["region"] for _, spec in clusters.values()})
     found, failures, source = cloud.read(endpoint, regions), [], manifests.source(repository)
@@ -484,6 +487,7 @@ def check(endpoint, repository):
         groups = firewall(expect, spec, vpc)
         identity(expect, spec, owner, repository)
         nodes.check(expect, spec, owner, repository, cloud.Region(endpoint, spec["region"]))
+        nodes.agent(expect, agent)
         storage(expect, spec, subnets, groups)
         names(expect, spec, owner, zones)
         hub(expect, spec, subnets, groups, owner, images)
@@ -497,8 +501,10 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--endpoint", required=True)
     parser.add_argument("--repo", required=True)
+    parser.add_argument("--agent", type=Path)
     arguments = parser.parse_args()
-    count, failures = check(arguments.endpoint, arguments.repo)
+    agent = arguments.agent and hashlib.sha256(arguments.agent.read_bytes()).hexdigest()
+    count, failures = check(arguments.endpoint, arguments.repo, agent)
     print("\n".join(failures) or f"{count} clusters are as their manifests say")
     sys.exit(1 if failures or not count else 0)
 

@@ -5,6 +5,7 @@ import base64
 import ctypes
 import io
 import json
+import re
 import tarfile
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -23,8 +24,23 @@ def check(expect, spec, owner, repository, aws):
     key = signing_key(expect, owner, aws)
     for group in ("hub", "workers"):
         pointer(expect, spec, (group, key), repository, aws)
-        user_data(expect, group, key)
+        for what, script in scripts(expect, group):
+            user_data(expect, what, script, key)
         no_way_to_the_key(expect, owner, group)
+
+
+def agent(expect, digest):
+    """The agent lies where its digest says, and first boots fetch it from there
+    and check it; without one (`None`) they fetch none."""
+    key = f"clusters/{expect.scope}/agents/{digest}"
+    one = expect.one("stored", "agent", id=key) if digest else {}
+    expect.same("object/agent", sha256=(one.get("sha256"), digest))
+    for what, script in (*scripts(expect, "hub"), *scripts(expect, "workers")):
+        named = re.findall(r"clusters/[^/\s]+/agents/[0-9a-f]*", script)
+        checked = re.findall(r"([0-9a-f]{64}) [^\n]*sha256sum -c", script)
+        expect.same(what, agent=(named, [key] if digest else []), agent_checked=(checked, [digest] if digest else []))
+        place = f"https://{one.get('bucket')}.s3.{expect.region}.amazonaws.com"
+        expect.true(what, f"it fetches the agent from {place}", place in script or not digest)
 
 
 def signing_key(expect, owner, aws):
@@ -100,11 +116,18 @@ def closure(repository, wanted):
     return found
 
 
-def user_data(expect, group, key):
+def scripts(expect, group):
+    """What first boots of a group run, wherever it is kept. The emulator keeps no
+    user data with a scaling group's instances."""
     template = expect.one("launch-template", group)
-    data = (template["content"] or {}).get("UserData", "")
-    expect.true(f"launch-template/{group}", "its user data carries the public key", f'"publicKey":"{key}"' in data)
-    expect.true(f"launch-template/{group}", "its user data carries nothing secret", "private" not in data.lower())
+    yield f"launch-template/{group}", (template["content"] or {}).get("UserData", "")
+    if group == "hub":
+        yield "instance/hub", expect.one("instance", "hub")["user_data"] or ""
+
+
+def user_data(expect, what, script, key):
+    expect.true(what, "its user data carries the public key", f'"publicKey":"{key}"' in script)
+    expect.true(what, "its user data carries nothing secret", "private" not in script.lower())
 
 
 def no_way_to_the_key(expect, owner, group):

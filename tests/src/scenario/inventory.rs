@@ -7,6 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
+use super::program::agent;
 use crate::emulator::{in_tests, python};
 
 /// Every object of the account, ids replaced by names.
@@ -68,7 +69,12 @@ impl fmt::Debug for Inventory {
 /// difference.
 pub fn fidelity(endpoint: &str, repository: &Path) -> Result<String> {
     let repository = repository.display().to_string();
-    reader("fidelity.py", &["--endpoint", endpoint, "--repo", &repository])
+    let agent = agent()?.map(|file| file.display().to_string());
+    let mut arguments = vec!["--endpoint", endpoint, "--repo", repository.as_str()];
+    if let Some(agent) = &agent {
+        arguments.extend(["--agent", agent.as_str()]);
+    }
+    reader("fidelity.py", &arguments)
 }
 
 /// What `ours` has more of than `theirs`; lines may repeat.

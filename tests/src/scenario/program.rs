@@ -274,6 +274,12 @@ pub fn terminate(id: u32) -> Result<()> {
     Ok(())
 }
 
+/// The agent that the program finds beside itself, where there is one.
+pub(super) fn agent() -> Result<Option<PathBuf>> {
+    let beside = binary()?.with_file_name("lyceum-agent");
+    Ok(Some(beside).filter(|path| path.is_file()))
+}
+
 fn binary() -> Result<PathBuf> {
     if let Some(binary) = std::env::var_os("LYCEUM_BIN") {
         return Ok(binary.into());
