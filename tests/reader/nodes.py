@@ -18,6 +18,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from expect import as_list
 
 LARGEST = 96 * 1024 * 1024
+# Whom the images let in: each has a user of its own.
+ADMINISTRATORS = {"debian-12": "admin", "ubuntu-24.04": "ubuntu", "amazon-linux-2023": "ec2-user"}
+KEY_TYPES = ("ssh-", "ecdsa-", "sk-")
 
 
 def check(expect, spec, owner, repository, aws):
@@ -26,6 +29,7 @@ def check(expect, spec, owner, repository, aws):
         pointer(expect, spec, (group, key), repository, aws)
         for what, script in scripts(expect, group):
             user_data(expect, what, script, key)
+            admin_keys(expect, what, script, spec)
         no_way_to_the_key(expect, owner, group)
 
 
@@ -128,6 +132,14 @@ def scripts(expect, group):
 def user_data(expect, what, script, key):
     expect.true(what, "its user data carries the public key", f'"publicKey":"{key}"' in script)
     expect.true(what, "its user data carries nothing secret", "private" not in script.lower())
+
+
+def admin_keys(expect, what, script, spec):
+    """The administrators' keys, and no others, for the image's own user."""
+    keys, user = spec["network"]["adminKeys"], ADMINISTRATORS[spec["os"]]
+    let_in = set(re.findall(r"/home/([^/\s]+)/\.ssh/authorized_keys", script))
+    found = [line for line in script.splitlines() if line.startswith(KEY_TYPES)]
+    expect.same(what, admin_keys=(found, keys), administrators=(let_in, {user} if keys else set()))
 
 
 def no_way_to_the_key(expect, owner, group):
