@@ -26,7 +26,7 @@ def volumes(aws):
 
 
 def launch_templates(aws):
-    found = []
+    found, present = [], template_tags(aws)
     for template in aws.all("ec2", "describe_launch_templates", "LaunchTemplates"):
         versions = aws.all(
             "ec2",
@@ -41,7 +41,7 @@ def launch_templates(aws):
         content["UserData"] = decoded(content.get("UserData"))
         found.append(
             tagged(
-                template,
+                {"Tags": present.get(template["LaunchTemplateId"])},
                 id=template["LaunchTemplateId"],
                 name=template["LaunchTemplateName"],
                 newest=newest["VersionNumber"],
@@ -49,6 +49,14 @@ def launch_templates(aws):
                 content=without_times(content),
             )
         )
+    return found
+
+
+def template_tags(aws):
+    """The tags by template: the emulator's list has them as they were at first."""
+    found, kind = {}, {"Name": "resource-type", "Values": ["launch-template"]}
+    for tag in aws.all("ec2", "describe_tags", "Tags", Filters=[kind]):
+        found.setdefault(tag["ResourceId"], []).append(tag)
     return found
 
 
