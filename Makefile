@@ -14,13 +14,17 @@ WHOLE := --workspace --all-targets --locked
 # Nodes run on what the program runs on.
 NODE := $(shell uname -m)-unknown-linux-gnu
 
-.PHONY: help setup test lint deny agent check demo faults drift bench
+.PHONY: help base setup test lint deny agent check demo faults drift bench
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z]*\):[^#]*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
-setup: ## Make what building and testing need: packages, emulator, cargo-deny
+# What building and running need, with no browser.
+base:
 	@tests/setup.sh
+
+setup: ## Make what building and testing need: packages, emulator, browser, cargo-deny
+	@tests/setup.sh tests
 
 test: setup lint deny check ## Everything: format, lints, licences, all tests
 
@@ -40,7 +44,7 @@ endif
 
 # Static, since a node's libraries are not this machine's. It goes beside the
 # program, which looks for it there.
-agent: setup ## Build the agent that runs on nodes, beside the program
+agent: base ## Build the agent that runs on nodes, beside the program
 	RUSTFLAGS='-C target-feature=+crt-static' $(CARGO) build --quiet --locked \
 		--package lyceum-agent --features program --profile agent --target $(NODE)
 	install -D -m 0755 $(TARGET)/$(NODE)/agent/lyceum-agent $(TARGET)/debug/lyceum-agent
@@ -51,19 +55,19 @@ check: setup agent
 	$(CARGO) build $(WHOLE)
 	$(CARGO) test --workspace --locked
 
-demo: setup agent ## Show it: a cluster on this machine (ARGS=--keep stays, --aws: AWS alone)
+demo: base agent ## Show it: a cluster on this machine (ARGS=--keep stays, --aws: AWS alone)
 	@tests/demo/run $(ARGS)
 
-faults: setup agent ## Kill, throttle and cut off every call of an apply and a destroy
+faults: base agent ## Kill, throttle and cut off every call of an apply and a destroy
 	$(CARGO) build --quiet $(WHOLE)
 	$(TARGET)/debug/faults $(ARGS)
 
-drift: setup agent ## Change every owned attribute behind its back and see it mended
+drift: base agent ## Change every owned attribute behind its back and see it mended
 	$(CARGO) build --quiet $(WHOLE)
 	$(TARGET)/debug/drift $(ARGS)
 
 # Here alone the program is built for release, and by itself.
-bench: setup agent ## Print calls, time and memory for 1, 10, 30 and 100 clusters
+bench: base agent ## Print calls, time and memory for 1, 10, 30 and 100 clusters
 	$(CARGO) build --release --locked --package lyceum
 	$(CARGO) build --release --locked --quiet --package system-tests --bin bench
 	$(TARGET)/release/bench $(ARGS)

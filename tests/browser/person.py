@@ -17,8 +17,8 @@ from urllib.parse import quote
 
 from playwright.sync_api import Error, TimeoutError, expect, sync_playwright
 
-#: Debian's.
-CHROMIUM = "/usr/bin/chromium"
+#: The browser that setup.sh found, or installed; it says so in this environment.
+BROWSER = os.path.join(sys.prefix, "browser")
 #: What keeps it from asking the internet anything, and works in a container.
 FLAGS = [
     "--disable-gpu",
@@ -184,8 +184,10 @@ def main():
     # Chromium's own walls need rights that root in a container may lack.
     walls = ["--no-sandbox"] if os.geteuid() == 0 else []
     began = time.monotonic()
+    with open(BROWSER, encoding="utf-8") as file:
+        chromium = file.read().strip()
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS + walls)
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS + walls)
         page = browser.new_context(ignore_https_errors=True, viewport=WINDOW).new_page()
         page.set_default_timeout(PAGE)
         expect.set_options(timeout=PAGE)
