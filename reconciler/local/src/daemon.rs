@@ -99,7 +99,7 @@ impl Own {
         if !is_root() {
             return Err(Error::Missing {
                 what: "a Docker daemon",
-                get: "start Docker, or run as root so that one can be started",
+                get: "start Docker, or put `sudo` before it so that one can be started",
             });
         }
         let run = place.run().to_owned();

@@ -117,7 +117,7 @@ impl Image {
         if !is_root() {
             return Err(Error::Missing {
                 what: "root's rights, to build an image",
-                get: "run it as root once; the image is then kept",
+                get: "put `sudo` before it",
             });
         }
         let work = Folder::new(place.cache().join("build"))?;

@@ -87,6 +87,7 @@ impl Machine {
 /// Everything it lacks.
 pub(super) fn lacks(machine: &Machine) -> Vec<Lack> {
     let mut lacks = Vec::new();
+    of_rights(machine, &mut lacks);
     of_docker(machine, &mut lacks);
     of_programs(machine, &mut lacks);
     let mut room = |what: &str, there: u64, least: u64, get: &str| {
@@ -111,6 +112,15 @@ pub(super) fn lacks(machine: &Machine) -> Vec<Lack> {
     lacks
 }
 
+/// Also where Docker answers whoever asks and has the images: users' folders
+/// belong to the users of notebooks, and what nodes write belongs to theirs.
+fn of_rights(machine: &Machine, lacks: &mut Vec<Lack>) {
+    if !machine.root {
+        let get = "put `sudo` before this, and before whatever else concerns that cloud";
+        lacks.push(Lack::new("root's rights, to build images and own nodes' files", get));
+    }
+}
+
 /// One that answers, or what it takes to start one.
 fn of_docker(machine: &Machine, lacks: &mut Vec<Lack>) {
     if machine.docker {
@@ -121,10 +131,6 @@ fn of_docker(machine: &Machine, lacks: &mut Vec<Lack>) {
     if missing.contains(&"dockerd") || missing.contains(&"docker") {
         let get = "`sudo apt-get install docker.io iptables`, or as docs.docker.com has it";
         lacks.push(Lack::new("Docker", get));
-    } else if !machine.root {
-        let get = "start it (`sudo systemctl start docker`) and be in the group `docker`; \
-                   as root one is started where none runs";
-        lacks.push(Lack::new("a Docker daemon that answers", get));
     } else if !missing.is_empty() {
         let get = "`apt-get install docker.io iptables util-linux`";
         lacks.push(Lack::new(format!("{}, to start Docker", missing.join(", ")), get));
@@ -137,17 +143,10 @@ fn of_programs(machine: &Machine, lacks: &mut Vec<Lack>) {
         let get = "`sudo apt-get install python3-venv`";
         lacks.push(Lack::new("Python 3 with venv, for the AWS emulator", get));
     }
-    if machine.unbuilt.is_empty() {
-        return;
-    }
-    if !machine.root {
-        let images = machine.unbuilt.join(", ");
-        let get = "run it as root once; the images are then kept";
-        lacks.push(Lack::new(format!("root's rights, to build {images}"), get));
-    }
-    if !machine.has("mmdebstrap") {
+    if !machine.unbuilt.is_empty() && !machine.has("mmdebstrap") {
         let get = "`sudo apt-get install mmdebstrap`";
-        lacks.push(Lack::new("mmdebstrap, to build the nodes' image", get));
+        let images = machine.unbuilt.join(", ");
+        lacks.push(Lack::new(format!("mmdebstrap, to build {images}"), get));
     }
 }
 
@@ -212,9 +211,9 @@ mod tests {
         let all = lacks(&bare());
         let said: Vec<&str> = all.iter().map(|lack| lack.what.as_str()).collect();
         let begins = [
+            "root's rights",
             "Docker",
             "Python 3",
-            "root's rights",
             "mmdebstrap",
             "disk: 10 GiB are needed, 1.0",
             "memory: 3 GiB",
@@ -243,10 +242,10 @@ mod tests {
             ..bare()
         };
         assert_eq!(lacks(&root), Vec::new());
-        // Not root, but with a Docker that has the images.
-        let user = Machine { root: false, docker: true, unbuilt: Vec::new(), ..root.clone() };
-        assert_eq!(lacks(&user), Vec::new());
-        let without = lacks(&Machine { root: false, ..root });
-        assert!(without[0].what.contains("daemon"), "{without:?}");
+        // Not root, also with a Docker that has the images.
+        let user = Machine { root: false, docker: true, unbuilt: Vec::new(), ..root };
+        let said = lacks(&user);
+        assert_eq!(said.len(), 1, "{said:?}");
+        assert!(said[0].get.contains("`sudo`"), "{said:?}");
     }
 }
