@@ -13,11 +13,17 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 WHOLE := --workspace --all-targets --locked
 # Nodes run on what the program runs on.
 NODE := $(shell uname -m)-unknown-linux-gnu
+RUNNER := CARGO_TARGET_$(shell tr a-z- A-Z_ <<< $(NODE))_RUNNER
 
-.PHONY: help base setup test lint deny agent check demo faults drift bench
+.PHONY: help root base setup test lint deny agent check demo faults drift bench
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z]*\):[^#]*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+
+# Nodes on this machine need root. Where it is somebody else who calls, that is
+# said before anything is built; what starts no nodes asks for nothing.
+root:
+	@$(if $(filter --aws clouds,$(ARGS)),:,tests/as-root)
 
 # What building and running need, with no browser.
 base:
@@ -26,7 +32,7 @@ base:
 setup: ## Make what building and testing need: packages, emulator, browser, cargo-deny
 	@tests/setup.sh tests
 
-test: setup lint deny check ## Everything: format, lints, licences, all tests
+test: root setup lint deny check ## Everything: format, lints, licences, all tests
 
 lint:
 	$(CARGO) fmt --all -- --check
@@ -50,12 +56,13 @@ agent: base ## Build the agent that runs on nodes, beside the program
 	install -D -m 0755 $(TARGET)/$(NODE)/agent/lyceum-agent $(TARGET)/debug/lyceum-agent
 	install -D -m 0755 $(TARGET)/$(NODE)/agent/lyceum-agent $(TARGET)/release/lyceum-agent
 
-# The system's tests run the program beside them, so it is built first.
-check: setup agent
+# The system's tests run the program beside them, so it is built first. Cargo
+# builds as whoever calls, and hands each test's program to the runner.
+check: root setup agent
 	$(CARGO) build $(WHOLE)
-	$(CARGO) test --workspace --locked
+	$(RUNNER)='tests/as-root --test' $(CARGO) test --workspace --locked $(ARGS)
 
-demo: base agent ## Show it: a cluster on this machine (ARGS=--keep stays, --aws: AWS alone)
+demo: root base agent ## Show it: a cluster on this machine (ARGS=--keep stays, --aws: AWS alone)
 	@tests/demo/run $(ARGS)
 
 faults: base agent ## Kill, throttle and cut off every call of an apply and a destroy
@@ -67,7 +74,7 @@ drift: base agent ## Change every owned attribute behind its back and see it men
 	$(TARGET)/debug/drift $(ARGS)
 
 # Here alone the program is built for release, and by itself.
-bench: base agent ## Print calls, time and memory for 1, 10, 30 and 100 clusters
+bench: root base agent ## Print calls, time and memory for 1, 10, 30 and 100 clusters
 	$(CARGO) build --release --locked --package lyceum
 	$(CARGO) build --release --locked --quiet --package system-tests --bin bench
-	$(TARGET)/release/bench $(ARGS)
+	$(if $(filter clouds,$(ARGS)),,tests/as-root) $(TARGET)/release/bench $(ARGS)

@@ -89,7 +89,13 @@ pub fn in_tests(name: &str) -> PathBuf {
 }
 
 fn python_of(environment: &str) -> Result<PathBuf> {
-    let python = cache()?.join(environment).join("bin/python");
+    // Whoever runs this as root has a cache of root's, and what setup made in
+    // their own.
+    let made = match std::env::var_os("LYCEUM_SETUP") {
+        Some(given) => given.into(),
+        None => cache()?,
+    };
+    let python = made.join(environment).join("bin/python");
     if !python.exists() {
         bail!("{} is missing; `make setup` makes it", python.display());
     }

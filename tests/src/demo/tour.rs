@@ -150,8 +150,13 @@ impl Tour {
         let program = self.program.display();
         let state = self.state.keep();
         self.screen.head("It stays. To look around:")?;
-        self.screen.quote(&format!("export XDG_STATE_HOME={}", state.display()))?;
-        self.screen.quote(&format!("alias lyceum={program}"))?;
+        // No variable of the shell's gets through sudo.
+        let sudo = std::env::var_os("SUDO_UID").map_or("", |_| "sudo ");
+        let cache = std::env::var("XDG_CACHE_HOME")
+            .map(|cache| format!(" XDG_CACHE_HOME={cache}"))
+            .unwrap_or_default();
+        let lyceum = format!("{sudo}env XDG_STATE_HOME={}{cache} {program}", state.display());
+        self.screen.quote(&format!("alias lyceum='{lyceum}'"))?;
         self.screen.quote(&format!("lyceum local status --name {NAME}"))?;
         self.screen.quote(&format!("lyceum local shell hub --name {NAME}"))?;
         self.screen.head(&format!("To end it: lyceum local down --name {NAME}"))
