@@ -77,8 +77,8 @@ impl Default for RepositorySpec {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct PlanLimits {
-    /// A plan that would delete more objects than this, without a consent that
-    /// names them or their cluster, is blocked whole.
+    /// A plan that would delete more objects of one cluster than this, without a
+    /// consent that names them or their cluster, is blocked whole for that cluster.
     #[schemars(range(max = 1000))]
     pub deletes_per_plan: u32,
     /// Changes carried out at the same time in one cluster.

@@ -270,7 +270,7 @@ fn over_limit(scope: &str, unasked: usize, limit: usize) -> Blocked {
         address: scope.into(),
         action: Action::Delete,
         cause: format!(
-            "the plan would delete {unasked} objects, the limit is {limit} \
+            "the plan would delete {unasked} objects of it, the limit is {limit} \
              (spec.limits.deletesPerPlan in lyceum.yaml); nothing of it is done"
         ),
         id: None,
