@@ -29,7 +29,11 @@ impl Service {
     fn begin(clusters: &[(&str, &str)], prepare: impl FnOnce(&FakeCloud)) -> Self {
         let cloud = Arc::new(FakeCloud::new(&site()));
         prepare(&cloud);
-        let (commits, receiver) = watch::channel(commit(clusters));
+        Self::on(cloud, commit(clusters))
+    }
+
+    fn on(cloud: Arc<FakeCloud>, commit: Arc<Commit>) -> Self {
+        let (commits, receiver) = watch::channel(commit);
         let (end, ended) = watch::channel(false);
         let interval = Duration::from_millis(400);
         let options = Options {
@@ -193,5 +197,29 @@ async fn a_cluster_in_a_region_that_no_manifest_names_goes_with_its_consent() {
     service.commits.send_replace(Arc::new(without));
     service.until(|cloud| !scopes_with(cloud, "instance").contains("far")).await;
     service.until(|cloud| !scopes_with(cloud, "role").contains("far")).await;
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_cluster_is_found_where_no_manifest_names_a_region() {
+    let service = Service::begin(&[("geo", GEO)], |_| ());
+    service.until(|cloud| applied(cloud, "geo")).await;
+    let vpc = Address::new("geo", "vpc", "main");
+    let objects = service.cloud.objects().into_values();
+    let id = objects.into_iter().find(|object| object.address == vpc).unwrap().id;
+    // As a service that begins on it: no task is left of before.
+    let cloud = service.cloud.clone();
+    service.stop().await;
+    let mut without = (*commit(&[])).clone();
+    assert!(without.manifests.declared_nothing, "and then nothing at all goes");
+    without.manifests.declared_nothing = false;
+    without.manifests.consents.push(lyceum_core::manifest::repository::Consent {
+        address: "geo".into(),
+        id,
+        to: lyceum_core::manifest::repository::Deed::Delete,
+        reason: "term is over".into(),
+    });
+    let service = Service::on(cloud, Arc::new(without));
+    service.until(|cloud| !scopes_with(cloud, "instance").contains("geo")).await;
     service.stop().await;
 }

@@ -24,6 +24,18 @@ def rename(address):
     )
 
 
+def label(address):
+    """A tag as a label of the manifest would have made it."""
+    return Case(
+        address,
+        "tags",
+        "a label that nobody gave",
+        lambda account: account.ec2.create_tags(
+            Resources=[account.id(address)], Tags=[{"Key": "lyceum:label:colour", "Value": "red"}]
+        ),
+    )
+
+
 def unlabel(address, key):
     """A tag that is taken away."""
     return Case(
@@ -171,6 +183,7 @@ CASES = [
     Case(VPC, "dns_host_names", "switched off", vpc_attribute("EnableDnsHostnames")),
     rename(VPC),
     unlabel(VPC, "lyceum:label:term"),
+    label(VPC),
     Case(
         A,
         "map_public_ip",

@@ -147,6 +147,7 @@ CASES = [
     changed("periods", EvaluationPeriods=9),
     changed("missing_data", TreatMissingData="breaching"),
     changed("actions", AlarmActions=["arn:aws:sns:us-east-1:123456789012:somebodys"]),
+    Case(ALARM, "actions_enabled", "switched off", alarm(ActionsEnabled=False)),
     gone(
         ALARM,
         "deleted",

@@ -108,6 +108,10 @@ def capacity(count):
     return lambda account: account.autoscaling.set_desired_capacity(AutoScalingGroupName=NAME, DesiredCapacity=count)
 
 
+def suspend(process):
+    return lambda account: account.autoscaling.suspend_processes(AutoScalingGroupName=NAME, ScalingProcesses=[process])
+
+
 def one_subnet(account):
     update(VPCZoneIdentifier=account.id("geo-101/subnet/a"))(account)
 
@@ -129,6 +133,7 @@ CASES = [
     group("desired", "three", capacity(3), expect=IGNORED, undo=capacity(1)),
     group("subnets", "a zone taken away", one_subnet),
     group("health_grace_seconds", "shortened", update(HealthCheckGracePeriod=30)),
+    group("suspended", "ending workers", suspend("Terminate")),
     group("hooks", "changed", hook("drain", heartbeat=30, result="ABANDON")),
     group("hooks", "added", hook("somebodys")),
     group(

@@ -1,5 +1,7 @@
 //! What holds data outlives mistakes; consent is exact.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 use system_tests::scenario::{Ended, Inventory, Lyceum, Repo, World};
 
@@ -50,6 +52,19 @@ fn removing_a_folder_or_emptying_the_repository_deletes_nothing() {
     repo.commit("Remove everything").unwrap();
     let ended = program.run(&["apply", "--yes"]).unwrap();
     assert_eq!(before.difference(&world.inventory().unwrap()), Vec::<String>::new(), "{ended}");
+    // What is there is seen all the same, and can be given up.
+    let plan = program.plan().unwrap();
+    let clusters = plan["clusters"].as_array().unwrap();
+    let blocked = clusters.iter().flat_map(|cluster| cluster["blocked"].as_array().unwrap());
+    let causes: BTreeMap<&str, &str> = blocked
+        .map(|one| (one["address"].as_str().unwrap(), one["cause"].as_str().unwrap()))
+        .collect();
+    for name in ["geo-101", "stats-200"] {
+        assert!(causes[name].contains("declares no cluster"), "{causes:?}");
+    }
+    let gone = program.run(&["destroy", "--cluster", "geo-101", "--yes"]).unwrap();
+    assert_eq!(gone.code, Some(0), "{gone}");
+    assert!(!has(&world.inventory().unwrap(), "scaling-group", "geo-101/scaling-group/workers"));
 }
 
 #[test]
