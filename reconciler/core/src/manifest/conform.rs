@@ -1,13 +1,15 @@
 //! The first gate: does a file have the form its schema says?
 //!
 //! Every kind of schema error becomes a diagnostic with a rule of its own, the
-//! place of the value it is about, and what the schema would have taken.
+//! place of the value it is about, and what the schema would have taken. What is
+//! left of the file goes on to the rules; `mend` takes the rest out.
 
 use jsonschema::ValidationError;
 use jsonschema::error::ValidationErrorKind as Kind;
 use serde_json::Value;
 
 use super::diagnostic::Diagnostic;
+use super::mend;
 use super::schema::FileKind;
 use super::source::{Document, segments};
 
@@ -25,17 +27,49 @@ pub(super) const SCHEMA: &str = "schema";
 /// Most diagnostics of this gate for one file; the rest would only repeat.
 const MAX_PER_FILE: usize = 200;
 
-/// Everything in which a file departs from its kind's schema.
-pub(super) fn check(document: &Document, kind: FileKind) -> Vec<Diagnostic> {
+/// One departure of a file from its schema that leaves something unsaid, by JSON
+/// pointers. A list with too much in it leaves nothing unsaid.
+pub(super) enum Fault {
+    /// A map has a field that is none, which was probably meant to be another.
+    Unknown { at: String, name: String, meant: Option<String> },
+    /// A map lacks a field.
+    Missing { at: String, name: String },
+    /// A list or map lacks entries; those it has are as they should be.
+    Short { at: String },
+    /// A value has not its form.
+    Wrong { at: String },
+}
+
+/// Everything in which a file departs from its kind's schema, and what is left of
+/// it without that; nothing where it has another form altogether.
+pub(super) fn check(document: Document, kind: FileKind) -> (Option<Document>, Vec<Diagnostic>) {
     let Some(validator) = kind.validator() else {
-        return vec![Diagnostic::error(&document.start(), SCHEMA, "the schema does not compile")];
+        let found = Diagnostic::error(&document.start(), SCHEMA, "the schema does not compile");
+        return (None, vec![found]);
     };
     if validator.is_valid(&document.value) {
-        return vec![];
+        return (Some(document), vec![]);
     }
-    let gate = Gate { document, schema: kind.schema() };
-    let errors = validator.iter_errors(&document.value);
-    errors.flat_map(|error| gate.translate(&error)).take(MAX_PER_FILE).collect()
+    let gate = Gate { document: &document, schema: kind.schema() };
+    let errors: Vec<ValidationError<'_>> =
+        validator.iter_errors(&document.value).take(MAX_PER_FILE + 1).collect();
+    let faults: Vec<Fault> = errors.iter().flat_map(|error| gate.faults(error)).collect();
+    let told = errors.iter().filter(|error| !is_misspelled(error, &faults));
+    let found = told.flat_map(|error| gate.translate(error)).take(MAX_PER_FILE).collect();
+    let is_hopeless = errors.len() > MAX_PER_FILE;
+    drop(errors);
+    (if is_hopeless { None } else { mend::mend(document, kind, &faults) }, found)
+}
+
+/// A field that is missing because it stands there under a name that is none.
+fn is_misspelled(error: &ValidationError<'_>, faults: &[Fault]) -> bool {
+    let Kind::Required { property } = error.kind() else { return false };
+    faults.iter().any(|fault| match fault {
+        Fault::Unknown { at, meant: Some(meant), .. } => {
+            at == error.instance_path().as_str() && property == meant
+        }
+        _ => false,
+    })
 }
 
 struct Gate<'a> {
@@ -53,6 +87,27 @@ impl Gate<'_> {
             Kind::Required { property } => vec![self.missing(pointer, property)],
             _ => vec![self.wrong_value(pointer, error)],
         }
+    }
+
+    fn faults(&self, error: &ValidationError<'_>) -> Vec<Fault> {
+        let at = error.instance_path().as_str().to_string();
+        let one = match error.kind() {
+            Kind::AdditionalProperties { unexpected } => {
+                let fault = |name: &String| Fault::Unknown {
+                    at: at.clone(),
+                    name: name.clone(),
+                    meant: mend::meant(self.document, self.schema, &at, name),
+                };
+                return unexpected.iter().map(fault).collect();
+            }
+            Kind::Required { property } => {
+                Fault::Missing { at, name: property.as_str().unwrap_or_default().into() }
+            }
+            Kind::UniqueItems | Kind::MaxItems { .. } | Kind::MaxProperties { .. } => return vec![],
+            Kind::MinItems { .. } | Kind::MinProperties { .. } => Fault::Short { at },
+            _ => Fault::Wrong { at },
+        };
+        vec![one]
     }
 
     fn unknown(&self, pointer: &str, name: &str) -> Diagnostic {
@@ -104,12 +159,8 @@ impl Gate<'_> {
         }
     }
 
-    /// The schema of the value at a JSON pointer of the file.
     fn subschema(&self, pointer: &str) -> Option<&'static Value> {
-        segments(pointer).try_fold(self.schema, |schema, segment| {
-            let property = schema.get("properties").and_then(|all| all.get(&segment));
-            property.or_else(|| schema.get("items")).or_else(|| schema.get("additionalProperties"))
-        })
+        mend::subschema(self.schema, pointer)
     }
 
     fn properties(&self, pointer: &str) -> Vec<String> {
@@ -264,7 +315,8 @@ pub(super) fn closest(word: &str, known: &[String]) -> Option<String> {
     (distance <= 1.max(other.chars().count() / 3)).then(|| other.clone())
 }
 
-fn collect_homes(schema: &Value, name: &str, at: &mut String, homes: &mut Vec<String>) {
+/// The maps below a schema that have a field of this name, by dotted paths.
+pub(super) fn collect_homes(schema: &Value, name: &str, at: &mut String, homes: &mut Vec<String>) {
     let Some(properties) = schema["properties"].as_object() else { return };
     if properties.contains_key(name) {
         homes.push(at.clone());

@@ -39,6 +39,10 @@ pub struct Diagnostic {
     pub hint: Option<String>,
     /// The rule's stable id; all of them are in `schemas/README.md`.
     pub rule: &'static str,
+    /// It may follow from nothing but another mistake that is reported already;
+    /// such a finding is not kept.
+    #[serde(skip)]
+    pub(super) doubtful: bool,
 }
 
 /// A place in a file.
@@ -72,12 +76,19 @@ impl Diagnostic {
             expected: None,
             hint: None,
             rule,
+            doubtful: false,
         }
     }
 
     /// A warning.
     pub(crate) fn warning(place: &Place, rule: &'static str, message: impl Into<String>) -> Self {
         Self { severity: Severity::Warning, ..Self::error(place, rule, message) }
+    }
+
+    /// Not to be kept where what it is about may have been meant otherwise.
+    pub(super) fn unless(mut self, doubtful: bool) -> Self {
+        self.doubtful |= doubtful;
+        self
     }
 
     /// With what would be right.

@@ -1,7 +1,8 @@
 //! Strings the steps together: read, check the form, merge, apply the rules.
 //!
-//! A file that fails a step takes no part in the next ones; all others do, so
-//! that one run shows everything that is wrong.
+//! One run shows everything that is wrong: what has not its form is taken out of a
+//! file, and the rest of it goes on to the rules. A file that cannot be read takes
+//! no part in the next steps. Nothing of a commit with an error is ever used.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use super::role::RoleManifest;
 use super::rules::{self, Declaration, Model};
 use super::schema::FileKind;
 use super::source::Document;
-use super::{Declared, Invalid, Manifests, Snapshot, conform, layout, source};
+use super::{Declared, Invalid, Manifests, Snapshot, conform, layout, mend, source};
 use crate::node::bundle::{Bundle, Packed, Role, closure};
 
 /// Most manifests in a repository.
@@ -127,7 +128,6 @@ fn too_much(path: &str) -> Diagnostic {
 struct Reading {
     clusters: Vec<Document>,
     defaults: BTreeMap<String, Arc<Document>>,
-    broken_defaults: BTreeSet<String>,
     role_names: BTreeSet<String>,
     role_files: RoleFiles,
     roles: Vec<Document>,
@@ -141,14 +141,16 @@ impl Reading {
         if kind == FileKind::Role {
             self.role_names.insert(layout::folder_name(path).into());
         }
-        match sound(path, bytes, kind) {
-            Ok(document) => self.keep(document, kind),
-            Err(found) => {
-                self.found.extend(found);
-                if kind == FileKind::Defaults {
-                    self.broken_defaults.insert(layout::folder(path).into());
-                }
-            }
+        let (document, found) = match source::read(path, bytes) {
+            Ok(document) => conform::check(document, kind),
+            Err(found) => (None, found),
+        };
+        self.found.extend(found);
+        // What others take from a file matters although nothing of it is known.
+        let others_take_from_it = matches!(kind, FileKind::Defaults | FileKind::Repository);
+        let lost = || others_take_from_it.then(|| mend::lost(path, kind));
+        if let Some(document) = document.or_else(lost) {
+            self.keep(document, kind);
         }
     }
 
@@ -181,16 +183,12 @@ impl Reading {
     }
 
     fn into_model(self, found: &mut Vec<Diagnostic>) -> Model {
-        let Self { clusters, defaults, broken_defaults, .. } = self;
+        let Self { clusters, defaults, .. } = self;
         let mut model =
             Model { role_names: self.role_names, role_files: self.role_files, ..Model::default() };
         for document in clusters {
-            let folders = || layout::folders_outwards(&document.path);
-            // Without its defaults a cluster would be judged for what it does not say.
-            if folders().any(|folder| broken_defaults.contains(folder)) {
-                continue;
-            }
-            let around = folders().filter_map(|folder| defaults.get(folder).cloned()).collect();
+            let folders = layout::folders_outwards(&document.path);
+            let around = folders.filter_map(|folder| defaults.get(folder).cloned()).collect();
             let layers = Layers::new(document, around);
             let merged = layers.merged();
             model.clusters.extend(declaration(layers, merged, found));
@@ -202,13 +200,6 @@ impl Reading {
         model.consents = self.consents.and_then(|document| declare::<Consents>(document, found));
         model
     }
-}
-
-/// A file that is YAML and has the form of its kind.
-fn sound(path: &str, bytes: &[u8], kind: FileKind) -> Result<Document, Vec<Diagnostic>> {
-    let document = source::read(path, bytes)?;
-    let found = conform::check(&document, kind);
-    if found.is_empty() { Ok(document) } else { Err(found) }
 }
 
 fn declare<T: DeserializeOwned>(
@@ -227,6 +218,7 @@ fn declaration<T: DeserializeOwned>(
 ) -> Option<Declaration<T>> {
     match serde_json::from_value(value) {
         Ok(manifest) => Some(Declaration { layers, manifest }),
+        Err(_) if layers.has_flaws() => None,
         Err(error) => {
             let message = format!("the file does not have its form: {error}");
             found.push(Diagnostic::error(&layers.place(""), conform::SCHEMA, message));

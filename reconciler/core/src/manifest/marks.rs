@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Span};
 
 use super::diagnostic::{Diagnostic, Mark, Place};
+use super::source::segments;
 
 /// Deepest nesting of maps and lists.
 pub(super) const MAX_DEPTH: usize = 64;
@@ -56,6 +57,24 @@ impl Node {
             Holds::Nothing => None,
             Holds::Items(items) => items.get(segment.parse::<usize>().ok()?),
             Holds::Entries(entries) => entries.get(segment).map(|(_, value)| value),
+        }
+    }
+
+    /// Calls a key of the map at a JSON pointer by another name.
+    pub(super) fn rename(&mut self, pointer: &str, from: &str, to: &str) {
+        let map = segments(pointer).try_fold(self, |node, segment| node.get_mut(&segment));
+        if let Some(Self { holds: Holds::Entries(entries), .. }) = map
+            && let Some(entry) = entries.remove(from)
+        {
+            entries.insert(to.into(), entry);
+        }
+    }
+
+    fn get_mut(&mut self, segment: &str) -> Option<&mut Self> {
+        match &mut self.holds {
+            Holds::Nothing => None,
+            Holds::Items(items) => items.get_mut(segment.parse::<usize>().ok()?),
+            Holds::Entries(entries) => entries.get_mut(segment).map(|(_, value)| value),
         }
     }
 

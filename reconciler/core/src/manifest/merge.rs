@@ -53,6 +53,30 @@ impl Layers {
         Place { path: document.path.clone(), mark: node.mark() }
     }
 
+    /// Whether the value at a JSON pointer of the merged cluster, or anything in
+    /// it, may have been meant otherwise by a file that has a say in it.
+    pub(super) fn is_doubtful(&self, pointer: &str) -> bool {
+        for layer in &self.0 {
+            if layer.is_doubtful(pointer) {
+                return true;
+            }
+            if hides_farther(&layer.value, pointer) {
+                return false;
+            }
+        }
+        false
+    }
+
+    /// Whether the value at a JSON pointer was taken out of the cluster's file.
+    pub(super) fn is_lost(&self, pointer: &str) -> bool {
+        self.own().is_lost(pointer)
+    }
+
+    /// Whether the types could be held against a mistake that is reported.
+    pub(super) fn has_flaws(&self) -> bool {
+        self.0.iter().any(|layer| !layer.flaws.is_empty())
+    }
+
     /// The cluster's own file.
     pub(super) fn path(&self) -> &str {
         &self.own().path
@@ -61,6 +85,21 @@ impl Layers {
     fn own(&self) -> &Document {
         &self.0[0]
     }
+}
+
+/// Whether a layer says all there is at a JSON pointer: anything but a map.
+fn hides_farther(value: &Value, pointer: &str) -> bool {
+    let mut at = value;
+    for segment in segments(pointer) {
+        match at {
+            Value::Object(map) => match map.get(&segment) {
+                Some(inner) => at = inner,
+                None => return false,
+            },
+            _ => return true,
+        }
+    }
+    !at.is_object()
 }
 
 /// The layers that have a part in the value at the next segment.

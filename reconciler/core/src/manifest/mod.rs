@@ -8,8 +8,8 @@
 //! every rule; diagnostics are complete, sorted and inside their files.
 //!
 //! In order: `layout` says what a path holds, `source` and `marks` read it,
-//! `schema` and `conform` hold it to its form, `merge` fills a cluster from its
-//! defaults, `rules` look across files, `load` strings these together,
+//! `schema` and `conform` hold it to its form, `mend` leaves out what has another,
+//! `merge` fills a cluster from its defaults, `rules` look across files, `load` strings these together,
 //! `reference` writes down for people what all of them ask for.
 
 mod cidr;
@@ -19,6 +19,7 @@ mod diagnostic;
 mod layout;
 mod load;
 mod marks;
+mod mend;
 mod merge;
 pub mod overlay;
 pub mod reference;

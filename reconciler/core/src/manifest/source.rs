@@ -24,9 +24,29 @@ pub(crate) struct Document {
     pub(crate) value: Value,
     /// Where it says so.
     pub(crate) marks: Node,
+    /// JSON pointers of what it may have meant to say otherwise: values that had
+    /// to be taken out of it, and those that unknown fields may stand for.
+    pub(super) flaws: Vec<String>,
 }
 
 impl Document {
+    /// A file of which nothing is known but that it is there.
+    pub(super) fn lost(path: &str, value: Value) -> Self {
+        Self { path: path.into(), value, marks: Node::empty(), flaws: vec![String::new()] }
+    }
+
+    /// Whether what stands at a JSON pointer, or anything in it, may have been
+    /// meant otherwise.
+    pub(super) fn is_doubtful(&self, pointer: &str) -> bool {
+        self.is_lost(pointer) || self.flaws.iter().any(|flaw| is_within(flaw, pointer))
+    }
+
+    /// Whether what stands at a JSON pointer was taken out of the file, by itself
+    /// or with what it was in.
+    pub(super) fn is_lost(&self, pointer: &str) -> bool {
+        self.flaws.iter().any(|flaw| is_within(pointer, flaw))
+    }
+
     /// The place of the file's beginning.
     pub(crate) fn start(&self) -> Place {
         Place { path: self.path.clone(), mark: Mark::START }
@@ -71,12 +91,16 @@ pub(super) fn read(path: &str, bytes: &[u8]) -> Result<Document, Vec<Diagnostic>
     let marks = marks::read(path, text)?;
     let mut value = parse(&start, text)?;
     whole_numbers(&mut value);
-    Ok(Document { path: path.into(), value, marks })
+    Ok(Document { path: path.into(), value, marks, flaws: vec![] })
 }
 
 /// The parts of a JSON pointer, unescaped.
 pub(super) fn segments(pointer: &str) -> impl Iterator<Item = String> {
     pointer.split('/').skip(1).map(|part| part.replace("~1", "/").replace("~0", "~"))
+}
+
+fn is_within(inner: &str, outer: &str) -> bool {
+    inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// A key as it stands in a JSON pointer.

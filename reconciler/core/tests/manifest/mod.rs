@@ -1,5 +1,6 @@
 //! Manifests: loading, diagnostics, schemas and the examples in the repository.
 
+mod broken;
 mod limits;
 mod mutation;
 mod reference;

@@ -71,7 +71,7 @@ pub(super) fn assert_inside(files: &Snapshot, found: &[Diagnostic]) {
     }
 }
 
-fn cases(kind: &str) -> Vec<PathBuf> {
+pub(super) fn cases(kind: &str) -> Vec<PathBuf> {
     let folder = root().join("tests").join(kind);
     let mut cases: Vec<PathBuf> = fs::read_dir(folder)
         .unwrap()

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::super::conform::type_of;
 use super::super::role::AttributeType;
+use super::super::source::escape;
 use super::{Diagnostic, Model, Rule, attribute_values};
 
 pub(super) const RULE: Rule = Rule {
@@ -22,6 +23,9 @@ fn check(model: &Model, found: &mut Vec<Diagnostic>) {
     });
     for role in &model.roles {
         for (name, attribute) in &role.manifest.spec.attributes {
+            if role.is_doubtful(&format!("/spec/attributes/{}/type", escape(name))) {
+                continue;
+            }
             for (index, option) in attribute.options.iter().enumerate() {
                 if !fits(option, attribute.attribute_type) {
                     let pointer = format!("/spec/attributes/{name}/enum/{index}");

@@ -23,6 +23,9 @@ fn check(model: &Model, found: &mut Vec<Diagnostic>) {
                 continue;
             }
             if !of_nodes.contains(name) {
+                if !cluster.knows_roles() || !closures.is_whole(&of_nodes, model) {
+                    continue;
+                }
                 let message =
                     format!("no node of the cluster has a role `{}`", name.escape_debug());
                 let known: Vec<String> = of_nodes.into_iter().collect();
@@ -33,6 +36,9 @@ fn check(model: &Model, found: &mut Vec<Diagnostic>) {
             let Some(role) = closures.role(name) else { continue };
             let declared = &role.manifest.spec.attributes;
             for attribute in set.keys().filter(|attribute| !declared.contains_key(*attribute)) {
+                if role.is_doubtful(&format!("/spec/attributes/{}", escape(attribute))) {
+                    continue;
+                }
                 let pointer = format!("{at}/{}", escape(attribute));
                 let message =
                     format!("the role `{name}` has no attribute `{}`", attribute.escape_debug());

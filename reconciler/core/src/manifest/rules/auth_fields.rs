@@ -12,7 +12,13 @@ pub(super) const RULE: Rule = Rule {
 fn check(model: &Model, found: &mut Vec<Diagnostic>) {
     for cluster in &model.clusters {
         let auth = &cluster.spec().jupyter.auth;
+        if cluster.is_doubtful("/spec/jupyter/auth/type") {
+            continue;
+        }
         for (field, given) in of_github(auth) {
+            if cluster.is_doubtful(&format!("/spec/jupyter/auth/{field}")) {
+                continue;
+            }
             match (auth.auth_type, given) {
                 (AuthType::Github, false) => found.push(missing(cluster, field)),
                 (AuthType::Native | AuthType::Dummy, true) => found.push(unused(cluster, field)),
@@ -33,7 +39,8 @@ fn of_github(auth: &Auth) -> [(&'static str, bool); 3] {
 
 fn missing(cluster: &Declaration<Cluster>, field: &str) -> Diagnostic {
     let message = format!("the type `github` of {} needs `{field}`", cluster.name());
-    let error = cluster.error("/spec/jupyter/auth", &RULE, message);
+    // Other fields of `auth` have no part in it.
+    let error = Diagnostic::error(&cluster.place("/spec/jupyter/auth"), RULE.id, message);
     match field {
         "clientSecretRef" => {
             error.expected(format!("such as ssm:/lyceum/{}/oauth-client-secret", cluster.name()))

@@ -43,6 +43,9 @@ fn check(model: &Model, found: &mut Vec<Diagnostic>) {
 fn by_region(model: &Model) -> BTreeMap<&str, Vec<Network<'_>>> {
     let mut regions: BTreeMap<&str, Vec<Network<'_>>> = BTreeMap::new();
     for cluster in &model.clusters {
+        if cluster.doubts(&["/spec/region", "/spec/network/cidr"]) {
+            continue;
+        }
         let Some(range) = cidr::range_of(cluster) else { continue };
         if let Some((first, last)) = range.bounds() {
             let network = Network { first, last, range, cluster };

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Diagnostic, Model, Rule};
+use super::super::cluster::Cluster;
+use super::{Declaration, Diagnostic, Model, Rule};
 
 pub(super) const RULE: Rule = Rule {
     id: "duplicate-cluster",
@@ -12,7 +13,8 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(model: &Model, found: &mut Vec<Diagnostic>) {
     let mut first = BTreeMap::new();
-    for cluster in &model.clusters {
+    let named = |cluster: &&Declaration<Cluster>| !cluster.is_doubtful("/metadata/name");
+    for cluster in model.clusters.iter().filter(named) {
         let path = *first.entry(cluster.name()).or_insert(cluster.layers.path());
         if path != cluster.layers.path() {
             let message = format!("`{}` is declared in {path} already", cluster.name());

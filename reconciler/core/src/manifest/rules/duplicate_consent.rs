@@ -14,6 +14,9 @@ fn check(model: &Model, found: &mut Vec<Diagnostic>) {
     let Some(consents) = &model.consents else { return };
     let mut first = BTreeMap::new();
     for (index, consent) in consents.manifest.consents.iter().enumerate() {
+        if consents.is_doubtful(&format!("/consents/{index}")) {
+            continue;
+        }
         let earlier = *first.entry((&consent.address, &consent.id, consent.to)).or_insert(index);
         if earlier != index {
             let line = consents.place(&format!("/consents/{earlier}/address")).mark.line;

@@ -14,8 +14,11 @@ fn check(model: &Model, found: &mut Vec<Diagnostic>) {
     for cluster in &model.clusters {
         let mut first = BTreeMap::new();
         for (index, schedule) in cluster.spec().workers.scaling.schedules.iter().enumerate() {
+            let pointer = format!("/spec/workers/scaling/schedules/{index}/name");
+            if cluster.is_doubtful(&pointer) {
+                continue;
+            }
             if *first.entry(&schedule.name).or_insert(index) != index {
-                let pointer = format!("/spec/workers/scaling/schedules/{index}/name");
                 let message = format!("there is a schedule `{}` already", schedule.name);
                 found.push(cluster.error(&pointer, &RULE, message).expected("a name of its own"));
             }

@@ -22,8 +22,11 @@ fn check(model: &Model, found: &mut Vec<Diagnostic>) {
                 found.push(cluster.error(&pointer, &RULE, message).expected("a name of its own"));
             }
             for (field, value) in [("name", &shared.name), ("path", &shared.path)] {
+                let pointer = format!("/spec/storage/shared/{index}/{field}");
+                if cluster.is_doubtful(&pointer) {
+                    continue;
+                }
                 if *first.entry((field, value)).or_insert(index) != index {
-                    let pointer = format!("/spec/storage/shared/{index}/{field}");
                     let message = format!("another shared directory has the {field} `{value}`");
                     found.push(
                         cluster

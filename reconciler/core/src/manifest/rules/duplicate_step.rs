@@ -18,8 +18,8 @@ fn check(model: &Model, found: &mut Vec<Diagnostic>) {
         for (list, names) in [("steps", steps), ("checks", checks)] {
             let mut seen = BTreeSet::new();
             for (index, name) in names.into_iter().enumerate() {
-                if !seen.insert(name) {
-                    let pointer = format!("/spec/{list}/{index}/name");
+                let pointer = format!("/spec/{list}/{index}/name");
+                if !role.is_doubtful(&pointer) && !seen.insert(name) {
                     let message = format!("another of the {list} is called `{name}`");
                     found.push(role.error(&pointer, &RULE, message).expected("a name of its own"));
                 }

@@ -1,7 +1,9 @@
 //! What no schema can say: rules across fields and files.
 //!
-//! One rule, one file, one id. A rule reads the model and adds what it finds;
-//! it relies on the schema having been kept and on no other rule.
+//! One rule, one file, one id. A rule reads the model and adds what it finds; it
+//! relies on the form of the schema and on no other rule. What a file got wrong has
+//! been taken out of it: a finding about such a value is not kept, and a rule that
+//! looks at another value than the one it names asks whether that is doubtful.
 
 mod admin_cidr;
 mod admin_key;
@@ -71,7 +73,7 @@ use super::role::{Attribute, RoleManifest};
 use super::source::escape;
 use crate::node::bundle::closure;
 use crate::node::step::StepManifest;
-use crate::node::texts;
+use crate::node::texts::{self, Text};
 
 /// One rule.
 pub(super) struct Rule {
@@ -144,9 +146,10 @@ pub(super) fn check(model: &Model, found: &mut Vec<Diagnostic>) {
     for rule in RULES {
         (rule.check)(model, found);
     }
+    found.retain(|diagnostic| !diagnostic.doubtful);
 }
 
-/// All files that have their form.
+/// All files, as far as they have their form.
 #[derive(Default)]
 pub(super) struct Model {
     /// By path; two may have the same name.
@@ -175,14 +178,27 @@ impl<T> Declaration<T> {
         self.layers.place(pointer)
     }
 
+    /// Whether the value at a JSON pointer, or anything in it, may have been meant
+    /// otherwise.
+    fn is_doubtful(&self, pointer: &str) -> bool {
+        self.layers.is_doubtful(pointer)
+    }
+
+    /// Whether one of several values may have been meant otherwise.
+    fn doubts(&self, pointers: &[&str]) -> bool {
+        pointers.iter().any(|pointer| self.is_doubtful(pointer))
+    }
+
     /// An error about the value at a JSON pointer.
     fn error(&self, pointer: &str, rule: &Rule, message: impl Into<String>) -> Diagnostic {
-        Diagnostic::error(&self.place(pointer), rule.id, message)
+        let error = Diagnostic::error(&self.place(pointer), rule.id, message);
+        error.unless(self.is_doubtful(pointer))
     }
 
     /// A warning about the value at a JSON pointer.
     fn warning(&self, pointer: &str, rule: &Rule, message: impl Into<String>) -> Diagnostic {
-        Diagnostic::warning(&self.place(pointer), rule.id, message)
+        let warning = Diagnostic::warning(&self.place(pointer), rule.id, message);
+        warning.unless(self.is_doubtful(pointer))
     }
 }
 
@@ -193,6 +209,22 @@ impl Declaration<Cluster> {
 
     fn spec(&self) -> &ClusterSpec {
         &self.manifest.spec
+    }
+
+    /// Whether it is known which roles its nodes have.
+    fn knows_roles(&self) -> bool {
+        !self.doubts(&["/spec/hub/roles", "/spec/workers/roles"])
+    }
+}
+
+impl Declaration<RoleManifest> {
+    /// An error about a text of the role, in whichever of its files.
+    fn text_error(&self, text: &Text, rule: &Rule, message: impl Into<String>) -> Diagnostic {
+        let error = Diagnostic::error(&role_place(self, &text.place), rule.id, message);
+        match &text.place {
+            texts::Place::Manifest(pointer) => error.unless(self.is_doubtful(pointer)),
+            texts::Place::File(_) => error,
+        }
     }
 }
 
@@ -224,6 +256,15 @@ impl<'a> Closures<'a> {
         all
     }
 
+    /// Whether that is all there is: each of them can be read and says what it
+    /// includes. One that does not exist includes nothing.
+    fn is_whole(&self, all: &BTreeSet<String>, model: &Model) -> bool {
+        all.iter().all(|name| match self.role(name) {
+            Some(role) => !role.is_doubtful("/spec/includes"),
+            None => !model.role_names.contains(name),
+        })
+    }
+
     /// The roles that any node of a cluster has.
     fn of_cluster(&mut self, spec: &ClusterSpec) -> BTreeSet<String> {
         let mut all = self.of(&spec.hub.roles);
@@ -253,6 +294,9 @@ fn attribute_values(model: &Model, judge: &mut dyn FnMut(&Given<'_>)) {
     for role in &model.roles {
         for (name, attribute) in &role.manifest.spec.attributes {
             let Some(value) = &attribute.default else { continue };
+            if role.is_doubtful(&format!("/spec/attributes/{}", escape(name))) {
+                continue;
+            }
             let place = role.place(&format!("/spec/attributes/{}/default", escape(name)));
             judge(&Given { name, attribute, value, place });
         }
@@ -264,6 +308,10 @@ fn attribute_values(model: &Model, judge: &mut dyn FnMut(&Given<'_>)) {
             for (name, value) in set {
                 let Some(attribute) = role.manifest.spec.attributes.get(name) else { continue };
                 let pointer = format!("/spec/attributes/{}/{}", escape(role_name), escape(name));
+                let declared = format!("/spec/attributes/{}", escape(name));
+                if role.is_doubtful(&declared) || cluster.is_doubtful(&pointer) {
+                    continue;
+                }
                 judge(&Given { name, attribute, value, place: cluster.place(&pointer) });
             }
         }
@@ -295,6 +343,13 @@ fn step_names(
     let steps_of = |role: &Declaration<RoleManifest>| -> BTreeSet<String> {
         role.manifest.spec.steps.iter().map(|step| step.name.clone()).collect()
     };
+    // Of these not every step's name is known.
+    let unsure: BTreeSet<&str> = model
+        .roles
+        .iter()
+        .filter(|role| lacks_names(role))
+        .map(|role| role.manifest.metadata.name.as_str())
+        .collect();
     let known: BTreeMap<&str, BTreeSet<String>> = model
         .roles
         .iter()
@@ -310,6 +365,9 @@ fn step_names(
                         continue;
                     }
                     // A role that is broken is reported as such.
+                    if unsure.contains(of) {
+                        continue;
+                    }
                     if !known.contains_key(of) && model.role_names.contains(of) {
                         continue;
                     }
@@ -328,4 +386,11 @@ fn step_names(
             }
         }
     }
+}
+
+/// Whether a role may have steps of other names than those that are known.
+fn lacks_names(role: &Declaration<RoleManifest>) -> bool {
+    let steps = 0..role.manifest.spec.steps.len();
+    role.layers.is_lost("/spec/steps")
+        || steps.into_iter().any(|index| role.is_doubtful(&format!("/spec/steps/{index}/name")))
 }

@@ -12,7 +12,7 @@ fn check(model: &Model, found: &mut Vec<Diagnostic>) {
     for cluster in &model.clusters {
         let workers = &cluster.spec().workers;
         let (base, max) = (workers.purchase.on_demand_base, workers.max);
-        if base > max {
+        if base > max && !cluster.is_doubtful("/spec/workers/max") {
             let message =
                 format!("the on-demand base {base} exceeds the {max} workers there can be");
             found.push(

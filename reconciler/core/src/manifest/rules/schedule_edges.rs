@@ -13,6 +13,9 @@ pub(super) const RULE: Rule = Rule {
 fn check(model: &Model, found: &mut Vec<Diagnostic>) {
     for cluster in &model.clusters {
         for (index, schedule) in cluster.spec().workers.scaling.schedules.iter().enumerate() {
+            if schedule_overlap::is_doubtful(cluster, index) {
+                continue;
+            }
             let edge = |cron: &str| Recurrence::new(cron, &schedule.timezone).ok();
             let (Some(start), Some(end)) = (edge(&schedule.start), edge(&schedule.end)) else {
                 continue;

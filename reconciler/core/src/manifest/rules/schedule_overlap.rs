@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use crate::schedule::{Recurrence, stretches};
 
-use super::super::cluster::{Cluster, Schedule};
+use super::super::cluster::Cluster;
 use super::{Declaration, Diagnostic, Model, Rule};
 
 pub(super) const RULE: Rule = Rule {
@@ -27,13 +27,19 @@ pub(super) fn stretches_of(start: &Recurrence, end: &Recurrence) -> Vec<(i64, i6
     stretches(start, end, YEAR, MOST)
 }
 
+/// Whether it is not known when a schedule is on.
+pub(super) fn is_doubtful(cluster: &Declaration<Cluster>, index: usize) -> bool {
+    let field = |name| format!("/spec/workers/scaling/schedules/{index}/{name}");
+    ["start", "end", "timezone"].iter().any(|name| cluster.is_doubtful(&field(name)))
+}
+
 fn check(model: &Model, found: &mut Vec<Diagnostic>) {
     for cluster in &model.clusters {
         let schedules = &cluster.spec().workers.scaling.schedules;
         if schedules.len() < 2 {
             continue;
         }
-        for (pair, stretch) in collisions(schedules) {
+        for (pair, stretch) in collisions(cluster) {
             found.push(report(cluster, pair, stretch));
         }
     }
@@ -43,9 +49,10 @@ type Pair = (usize, usize);
 type Stretch = (i64, i64);
 
 /// Pairs of schedules that are on at the same time, with when they first are.
-fn collisions(schedules: &[Schedule]) -> Vec<(Pair, Stretch)> {
+fn collisions(cluster: &Declaration<Cluster>) -> Vec<(Pair, Stretch)> {
     let mut all: Vec<(Stretch, usize)> = vec![];
-    for (index, schedule) in schedules.iter().enumerate() {
+    let schedules = cluster.spec().workers.scaling.schedules.iter().enumerate();
+    for (index, schedule) in schedules.filter(|(index, _)| !is_doubtful(cluster, *index)) {
         let edge = |cron: &str| Recurrence::new(cron, &schedule.timezone).ok();
         if let (Some(start), Some(end)) = (edge(&schedule.start), edge(&schedule.end)) {
             all.extend(stretches_of(&start, &end).into_iter().map(|stretch| (stretch, index)));

@@ -7,11 +7,11 @@ use std::sync::OnceLock;
 use serde_json::Value;
 
 use super::super::conform::closest;
-use super::super::diagnostic::{Mark, Place};
 use super::super::role::RoleManifest;
 use super::super::schema::FileKind;
+use super::super::source::escape;
 use super::super::told::KEPT_BACK;
-use super::{Declaration, Diagnostic, Model, Rule, role_place};
+use super::{Declaration, Diagnostic, Model, Rule};
 use crate::node::facts::Facts;
 use crate::node::template::{NAMESPACES, Reference};
 use crate::node::texts::{self, Text};
@@ -49,11 +49,15 @@ fn fault(role: &Declaration<RoleManifest>, text: &Text, reference: &Reference) -
         "attributes" => {
             let known = role.manifest.spec.attributes.keys().cloned();
             let first = path.split('.').next().filter(|first| !first.is_empty())?;
+            if role.is_doubtful(&format!("/spec/attributes/{}", escape(first))) {
+                return None;
+            }
             unknown(first, known.collect(), &format!("the role has no attribute `{first}`"))
         }
         "cluster" => unknown_field(FileKind::Cluster.schema(), path, "the cluster's manifest"),
         "node" => unknown_field(facts(), path, "what a node knows of itself"),
-        "item" if text.has_item => None,
+        // A step that is not known may have an `each`.
+        "item" if text.has_item || role.is_doubtful("/spec/steps") => None,
         "item" => Some(Fault {
             message: "`item` is there with `each` alone".into(),
             word: String::new(),
@@ -106,13 +110,10 @@ fn report(
     reference: &Reference,
     fault: Fault,
 ) -> Diagnostic {
-    let mut place = role_place(role, &text.place);
+    let mut error = role.text_error(text, &RULE, fault.message);
     if matches!(text.place, texts::Place::File(_)) {
-        let number = |count: usize| u32::try_from(count.max(1)).unwrap_or(u32::MAX);
-        let mark = Mark { line: number(reference.line), column: number(reference.column) };
-        place = Place { mark, ..place };
+        (error.line, error.column) = (reference.line.max(1), reference.column.max(1));
     }
-    let error = Diagnostic::error(&place, RULE.id, fault.message);
     let error = if fault.known.is_empty() {
         error
     } else {

@@ -8,7 +8,7 @@ pub(super) const RULE: Rule =
 fn check(model: &Model, found: &mut Vec<Diagnostic>) {
     for cluster in &model.clusters {
         let workers = &cluster.spec().workers;
-        if workers.min > workers.max {
+        if workers.min > workers.max && !cluster.is_doubtful("/spec/workers/max") {
             let message = format!("at least {} workers, but at most {}", workers.min, workers.max);
             found.push(
                 cluster
