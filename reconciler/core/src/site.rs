@@ -29,7 +29,10 @@ pub const TAG_LABEL_PREFIX: &str = "lyceum:label:";
 /// operator puts there under any other name is never read as ours, changed or
 /// removed.
 pub const RESERVED_PARAMETERS: &[&str] =
-    &["facts", "applied", "swarm-join-token", SIGNING_KEY, SIGNING_KEY_PRIVATE];
+    &["facts", "applied", SWARM_TOKEN, SIGNING_KEY, SIGNING_KEY_PRIVATE];
+/// The parameter with the token that workers join the swarm with: the hub alone
+/// writes it.
+pub const SWARM_TOKEN: &str = "swarm-join-token";
 /// The parameter with the public half of the key that pointers are signed with.
 pub const SIGNING_KEY: &str = "node-key";
 /// The parameter with its private half. No node may read or write it.

@@ -39,6 +39,7 @@ mod on_demand_base;
 mod overlay_capacity;
 mod path_owned_twice;
 mod rate_service;
+mod reserved_parameter;
 mod role_cycle;
 mod role_file_missing;
 mod role_files;
@@ -120,6 +121,7 @@ pub(super) const RULES: &[Rule] = &[
     overlay_capacity::RULE,
     path_owned_twice::RULE,
     rate_service::RULE,
+    reserved_parameter::RULE,
     role_cycle::RULE,
     role_file_missing::RULE,
     role_files::RULE,
