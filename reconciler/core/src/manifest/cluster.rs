@@ -64,10 +64,13 @@ pub struct ClusterSpec {
     /// AWS region.
     #[schemars(regex(pattern = r"^[a-z]{2}(-[a-z]+)+-[0-9]$"))]
     pub region: String,
-    /// Operating system of every node.
+    /// Operating system of every node. For the hub, another one is a new
+    /// instance: it waits for consent. Workers that run keep theirs; new ones have
+    /// it.
     pub os: Os,
     /// A machine image's id instead of the newest of `os`. Changing it is the
-    /// way to take a newer image.
+    /// way to take a newer image: for the hub a new instance, which waits for
+    /// consent; for the workers what new ones start from.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = r"^ami-[0-9a-f]{8,17}$"))]
     pub image: Option<String>,
@@ -194,16 +197,19 @@ pub struct Hub {
     /// Instance type. Changed by stopping and starting: waits for consent.
     #[schemars(regex(pattern = r"^[a-z0-9-]+\.[a-z0-9-]+$"))]
     pub instance_type: String,
-    /// Root volume in GiB. Grows in place; shrinking needs a new instance.
+    /// Root volume in GiB. Grows in place; a smaller one needs a new instance,
+    /// which waits for consent.
     #[serde(rename = "volumeGiB")]
     #[schemars(range(min = 8, max = 16384))]
     pub volume_gib: u32,
     /// Data volume in GiB: hub database, cookie secret, swarm state. Grows in
-    /// place, never shrinks, outlives the instance.
+    /// place and outlives the instance. AWS shrinks no volume: a smaller number
+    /// stays blocked, since it would take another, empty volume.
     #[serde(rename = "dataVolumeGiB")]
     #[schemars(range(min = 1, max = 16384))]
     pub data_volume_gib: u32,
-    /// The roles it has, folders of `cookbooks/`.
+    /// The roles it has, folders of `cookbooks/`. A change is made in place: the
+    /// instance stays.
     #[schemars(length(min = 1, max = 20), extend("uniqueItems" = true))]
     pub roles: Vec<String>,
 }
@@ -235,11 +241,11 @@ pub struct Workers {
     /// Most workers.
     #[schemars(range(min = 1, max = 1000))]
     pub max: u32,
-    /// Root volume in GiB.
+    /// Root volume in GiB, of workers that start from then on.
     #[serde(rename = "volumeGiB")]
     #[schemars(range(min = 8, max = 16384))]
     pub volume_gib: u32,
-    /// The roles they have, folders of `cookbooks/`.
+    /// The roles they have, folders of `cookbooks/`. A change is made in place.
     #[schemars(length(min = 1, max = 20), extend("uniqueItems" = true))]
     pub roles: Vec<String>,
     /// When to have more or fewer.
