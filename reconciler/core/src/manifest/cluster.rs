@@ -27,7 +27,8 @@ pub struct Metadata {
     /// new cluster.
     #[schemars(regex(pattern = r"^[a-z][a-z0-9-]{0,30}[a-z0-9]$"))]
     pub name: String,
-    /// Labels; each becomes a tag `lyceum:label:<key>` on everything.
+    /// Labels; each becomes a tag `lyceum:label:<key>` on everything. Those of
+    /// `Defaults` come with them; at most 20 together.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 20))]
     pub labels: BTreeMap<String, String>,

@@ -34,8 +34,9 @@ pub(super) enum Fault {
     Unknown { at: String, name: String, meant: Option<String> },
     /// A map lacks a field.
     Missing { at: String, name: String },
-    /// A list or map lacks entries; those it has are as they should be.
-    Short { at: String },
+    /// A list or map has too few entries, or a map too many; those it has are as
+    /// they should be.
+    Size { at: String },
     /// A value has not its form.
     Wrong { at: String },
 }
@@ -103,8 +104,10 @@ impl Gate<'_> {
             Kind::Required { property } => {
                 Fault::Missing { at, name: property.as_str().unwrap_or_default().into() }
             }
-            Kind::UniqueItems | Kind::MaxItems { .. } | Kind::MaxProperties { .. } => return vec![],
-            Kind::MinItems { .. } | Kind::MinProperties { .. } => Fault::Short { at },
+            Kind::UniqueItems | Kind::MaxItems { .. } => return vec![],
+            Kind::MinItems { .. } | Kind::MinProperties { .. } | Kind::MaxProperties { .. } => {
+                Fault::Size { at }
+            }
             _ => Fault::Wrong { at },
         };
         vec![one]

@@ -30,7 +30,7 @@ pub(super) fn mend(mut document: Document, kind: FileKind, faults: &[Fault]) -> 
     for fault in faults {
         match fault {
             Fault::Unknown { at, name, meant } => mending.unknown(at, name, meant.as_deref()),
-            Fault::Short { at } => mending.flaw(at.clone()),
+            Fault::Size { at } => mending.flaw(at.clone()),
             Fault::Wrong { at } if is_of_another_form(at) => return None,
             Fault::Wrong { at } => mending.wrong(at),
             Fault::Missing { .. } => {}

@@ -25,13 +25,16 @@ impl Layers {
         Self(layers)
     }
 
-    /// The cluster's file with `spec` filled from its defaults, without nulls.
+    /// The cluster's file with `spec` and its labels filled from its defaults,
+    /// without nulls.
     pub(super) fn merged(&self) -> Value {
         let mut merged = self.own().value.clone();
-        let specs = self.0.iter().filter_map(|layer| layer.value.get("spec").cloned());
-        let spec = specs.reduce(|near, far| merge(near, &far));
-        if let (Value::Object(map), Some(spec)) = (&mut merged, spec) {
-            map.insert("spec".into(), spec);
+        for (outer, key) in [("", "spec"), ("/metadata", "labels")] {
+            let values = self.0.iter().filter_map(|layer| layer.value.pointer(outer)?.get(key));
+            let value = values.cloned().reduce(|near, far| merge(near, &far));
+            if let (Some(Value::Object(map)), Some(value)) = (merged.pointer_mut(outer), value) {
+                map.insert(key.into(), value);
+            }
         }
         drop_nulls(&mut merged);
         merged
@@ -180,6 +183,19 @@ mod tests {
         assert_eq!(at("/spec/list/0"), "own:3:10");
         assert_eq!(at("/spec/far/y"), "far:4:12");
         assert_eq!(at("/spec/nowhere"), "own:2:3");
+    }
+
+    #[test]
+    fn labels_merge_by_key_and_a_name_is_the_clusters_own() {
+        let layers = layers(&[
+            ("own", "metadata: {name: a, labels: {term: fall, gone: null}}"),
+            ("far", "metadata:\n  labels: {department: geo, term: spring, gone: b}\n"),
+        ]);
+        let expected = serde_json::json!({
+            "metadata": {"name": "a", "labels": {"term": "fall", "department": "geo"}}});
+        assert_eq!(layers.merged(), expected);
+        assert_eq!(layers.place("/metadata/labels/department").path, "far");
+        assert_eq!(layers.place("/metadata/labels/term").path, "own");
     }
 
     #[test]

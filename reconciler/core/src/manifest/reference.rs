@@ -118,7 +118,7 @@ the hub that its defaults describe.
 - `null` is a value too. It hides what farther files say and means the default on the page; for \
 an optional field without a default it means that the field is absent. A key with nothing behind \
 it (`hub:`) is `null`.
-- `metadata` is never merged.
+- Of `metadata`, `labels` merge as every map does. A name is the cluster's own.
 
 A diagnostic about a merged value points at the file, line and column the value came from. One \
 about a default of the page points at the innermost map around the field in the cluster's file.

@@ -93,14 +93,24 @@ fn of<T: JsonSchema>() -> Value {
     settings.into_generator().into_root_schema_for::<T>().to_value()
 }
 
-/// The schema of `Defaults` is that of a cluster without a name.
+/// The schema of `Defaults` is that of a cluster without a name: of `metadata` it
+/// has the labels alone.
 fn defaults(mut schema: Value) -> Value {
     schema["description"] = "What every cluster in this folder and below does not say itself. \
                              Maps merge key by key, lists and scalars are taken whole."
         .into();
     schema["required"] = json!(["apiVersion", "kind"]);
     if let Some(properties) = schema["properties"].as_object_mut() {
-        properties.remove("metadata");
+        if let Some(Value::Object(metadata)) = properties.get_mut("metadata") {
+            metadata.remove("required");
+            metadata.insert(
+                "description".into(),
+                "What every cluster in this folder and below is labelled.".into(),
+            );
+            if let Some(Value::Object(fields)) = metadata.get_mut("properties") {
+                fields.retain(|name, _| name == "labels");
+            }
+        }
         let kind = json!({"type": "string", "enum": ["Defaults"], "description": "`Defaults`."});
         properties.insert("kind".into(), kind);
     }

@@ -43,3 +43,13 @@ fn the_examples_load_without_a_warning() {
     assert_eq!(camp.hub.roles, ["swarm-leader", "jupyterhub"]);
     assert_eq!(manifests.roles["jupyterhub"].manifest.spec.includes, ["swarm-leader", "nginx"]);
 }
+
+#[test]
+fn a_cluster_has_the_labels_of_its_defaults_with_its_own() {
+    let files = snapshot(&root().join("tests/valid/defaults-in-layers"));
+    let manifests = manifest::load(&files).unwrap();
+    let labels = &manifests.clusters["one"].cluster.metadata.labels;
+    let told: Vec<String> = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    assert_eq!(told, ["department=geography", "lecture=maps", "term=fall"]);
+    assert_eq!(manifests.clusters["two"].cluster.metadata.labels.len(), 2);
+}

@@ -6,12 +6,25 @@ use super::{Diagnostic, Model, Rule};
 pub(super) const RULE: Rule = Rule {
     id: "label",
     summary: "Labels can be tags: letters, digits, spaces and `+ - = . _ : / @`, keys of 1 to 100 \
-              and values of at most 256 characters.",
+              and values of at most 256 characters; a cluster has at most 20, those of its defaults \
+              among them.",
     check,
 };
 
+/// As many as the schema lets one file have.
+const MOST: usize = 20;
+
 fn check(model: &Model, found: &mut Vec<Diagnostic>) {
     for cluster in &model.clusters {
+        let count = cluster.manifest.metadata.labels.len();
+        if count > MOST {
+            let message =
+                format!("{} has {count} labels, with those of its defaults", cluster.name());
+            let error = cluster.error("/metadata/labels", &RULE, message);
+            found.push(
+                error.expected(format!("at most {MOST}: AWS takes 50 tags, ours among them")),
+            );
+        }
         for (key, value) in &cluster.manifest.metadata.labels {
             let fits =
                 |text: &str, most: usize| text.chars().count() <= most && text.chars().all(allowed);
