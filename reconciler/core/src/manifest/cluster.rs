@@ -440,6 +440,7 @@ pub struct Auth {
     pub auth_type: AuthType,
     /// GitHub: the OAuth application's client id.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
     pub client_id: Option<String>,
     /// GitHub: where the client secret is, `ssm:/lyceum/<cluster>/<name>`. An
     /// operator makes it (`lyceum secret set`); it is never read here and never
@@ -450,11 +451,11 @@ pub struct Auth {
     pub client_secret_ref: Option<String>,
     /// GitHub: organisations whose members may sign in.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 50))]
+    #[schemars(length(max = 50), extend("uniqueItems" = true), inner(length(min = 1)))]
     pub allowed_organizations: Vec<String>,
     /// Users with administrator's rights in JupyterHub.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 100))]
+    #[schemars(length(max = 100), extend("uniqueItems" = true), inner(length(min = 1)))]
     pub admins: Vec<String>,
 }
 

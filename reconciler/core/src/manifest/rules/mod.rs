@@ -39,6 +39,7 @@ mod on_demand_base;
 mod overlay_capacity;
 mod path_owned_twice;
 mod rate_service;
+mod region_unknown;
 mod reserved_parameter;
 mod role_cycle;
 mod role_file_missing;
@@ -121,6 +122,7 @@ pub(super) const RULES: &[Rule] = &[
     overlay_capacity::RULE,
     path_owned_twice::RULE,
     rate_service::RULE,
+    region_unknown::RULE,
     reserved_parameter::RULE,
     role_cycle::RULE,
     role_file_missing::RULE,
