@@ -212,6 +212,11 @@ impl Running {
         (read("stdout"), read("stderr"))
     }
 
+    /// Whether it has ended by itself.
+    pub fn has_ended(&self) -> bool {
+        matches!(self.victim.ended(), Ok(Some(_)))
+    }
+
     /// Sends SIGTERM.
     pub fn terminate(&self) -> Result<()> {
         terminate(self.victim.id().context("nothing was started")?)

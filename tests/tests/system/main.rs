@@ -17,3 +17,5 @@ mod rollout;
 mod rooms;
 mod secrets;
 mod serve;
+mod service;
+mod stopping;

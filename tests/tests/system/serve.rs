@@ -1,59 +1,11 @@
 //! The service: it follows commits, undoes what others change, ends when told.
 
 use std::net::TcpListener;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use system_tests::scenario::{Lyceum, Repo, Running, World};
 
-const CONVERGED: Duration = Duration::from_secs(60);
-
-/// Waits until something holds; fails with what the service said.
-fn until(service: &Running, patience: Duration, mut holds: impl FnMut() -> bool) -> Duration {
-    let started = Instant::now();
-    while started.elapsed() < patience {
-        if holds() {
-            return started.elapsed();
-        }
-        thread::sleep(Duration::from_millis(20));
-    }
-    panic!("not within {patience:?}: {:?}", service.so_far());
-}
-
-fn writes(world: &World) -> usize {
-    world.proxy.attempts().iter().filter(|attempt| attempt.mutating).count()
-}
-
-/// Waits until it has said that all is as it should be, and no write has come
-/// since.
-fn until_quiet(service: &Running, world: &World) {
-    let mut last = (0, Instant::now());
-    until(service, CONVERGED, || {
-        let now = writes(world);
-        if now != last.0 {
-            last = (now, Instant::now());
-        }
-        let said = said(service);
-        let settled = said.rfind("converged") > said.rfind("pass ended");
-        settled && now > 0 && last.1.elapsed() > Duration::from_secs(1)
-    });
-}
-
-/// What it has said so far, on either stream.
-fn said(service: &Running) -> String {
-    let (stdout, stderr) = service.so_far();
-    stdout + &stderr
-}
-
-fn started(program: &Lyceum) -> Running {
-    let program = program.clone().with("RUST_LOG", "info");
-    program.start(&["serve", "--interval", "2s"]).unwrap()
-}
-
-fn ends_well(service: Running) {
-    service.terminate().unwrap();
-    service.wait_at_most(Duration::from_secs(10)).unwrap().succeeded().unwrap();
-}
+use crate::service::{ends_well, said, started, until, until_quiet, writes};
 
 #[test]
 fn commits_are_followed_drift_is_undone_and_sigterm_ends_it() {
