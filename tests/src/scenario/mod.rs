@@ -7,9 +7,11 @@
 mod inventory;
 mod program;
 mod repo;
+mod terminal;
 mod world;
 
 pub use inventory::{Inventory, fidelity};
 pub use program::{Ended, Lyceum, Running, Victim, terminate};
 pub use repo::Repo;
+pub use terminal::at_terminal;
 pub use world::World;

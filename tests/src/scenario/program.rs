@@ -3,13 +3,15 @@
 use std::fs::{self, File};
 use std::io::{Seek, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use tempfile::TempDir;
+
+use super::terminal::at_terminal;
 
 /// A command may take this long before a test gives up on it.
 const PATIENCE: Duration = Duration::from_secs(180);
@@ -22,6 +24,7 @@ pub struct Lyceum {
     endpoint: String,
     repository: PathBuf,
     environment: Vec<(String, String)>,
+    terminal: bool,
 }
 
 /// A process that another thread may kill: once it runs, and as often as it is
@@ -35,6 +38,8 @@ pub struct Running {
     victim: Victim,
     folder: TempDir,
     line: String,
+    /// What is typed at its terminal, where it has one.
+    keyboard: Option<ChildStdin>,
 }
 
 /// A command that ended.
@@ -58,6 +63,7 @@ impl Lyceum {
             endpoint: endpoint.into(),
             repository: repository.into(),
             environment: Vec::new(),
+            terminal: false,
         })
     }
 
@@ -72,6 +78,11 @@ impl Lyceum {
         self
     }
 
+    /// At a terminal of its own, which shows both of its streams as one.
+    pub fn at_terminal(self) -> Self {
+        Self { terminal: true, ..self }
+    }
+
     /// Starts a command: `["plan", "--format", "json"]`.
     pub fn start(&self, arguments: &[&str]) -> Result<Running> {
         self.start_as(arguments, &Victim::default())
@@ -79,7 +90,8 @@ impl Lyceum {
 
     /// Starts a command as somebody's victim.
     pub fn start_as(&self, arguments: &[&str], victim: &Victim) -> Result<Running> {
-        self.start_with(arguments, Stdio::null(), victim)
+        let input = if self.terminal { Stdio::piped() } else { Stdio::null() };
+        self.start_with(arguments, input, victim)
     }
 
     /// Runs a command to its end with a text on its standard input.
@@ -93,23 +105,27 @@ impl Lyceum {
     fn start_with(&self, arguments: &[&str], input: Stdio, victim: &Victim) -> Result<Running> {
         let folder = TempDir::new()?;
         let mut slot = victim.held();
-        let child = self
+        let mut child = self
             .command(arguments, folder.path())
             .stdin(input)
             .stdout(File::create(folder.path().join("stdout"))?)
             .stderr(File::create(folder.path().join("stderr"))?)
             .spawn()
             .with_context(|| format!("{} does not start", self.binary.display()))?;
+        let keyboard = child.stdin.take();
         *slot = Some(child);
         drop(slot);
         let line = format!("lyceum {}", arguments.join(" "));
-        Ok(Running { victim: victim.clone(), folder, line })
+        Ok(Running { victim: victim.clone(), folder, line, keyboard })
     }
 
     /// A command that is not started yet, for who keeps its output elsewhere.
     /// Its environment is its own; `home` is where it finds its home.
     pub fn command(&self, arguments: &[&str], home: &Path) -> Command {
         let mut command = Command::new(&self.binary);
+        if self.terminal {
+            command = at_terminal(&command);
+        }
         command
             .args(arguments)
             .arg("--repo")
@@ -212,6 +228,12 @@ impl Running {
         (read("stdout"), read("stderr"))
     }
 
+    /// Types a line at its terminal.
+    pub fn types(&mut self, line: &str) -> Result<()> {
+        let keyboard = self.keyboard.as_mut().context("it is not at a terminal")?;
+        Ok(writeln!(keyboard, "{line}")?)
+    }
+
     /// Whether it has ended by itself.
     pub fn has_ended(&self) -> bool {
         matches!(self.victim.ended(), Ok(Some(_)))
@@ -220,6 +242,11 @@ impl Running {
     /// Sends SIGTERM.
     pub fn terminate(&self) -> Result<()> {
         terminate(self.victim.id().context("nothing was started")?)
+    }
+
+    /// Sends SIGINT.
+    pub fn interrupt(&self) -> Result<()> {
+        signal(self.victim.id().context("nothing was started")?, "INT")
     }
 
     /// Sends SIGKILL.
@@ -269,12 +296,16 @@ impl std::fmt::Display for Ended {
     }
 }
 
-/// Sends SIGTERM to a process. The shell has it built in, where there is no
-/// program of that name.
+/// Sends SIGTERM to a process.
 pub fn terminate(id: u32) -> Result<()> {
-    let status = Command::new("sh").args(["-c", &format!("kill -TERM {id}")]).status()?;
+    signal(id, "TERM")
+}
+
+/// The shell has it built in, where there is no program of that name.
+fn signal(id: u32, name: &str) -> Result<()> {
+    let status = Command::new("sh").args(["-c", &format!("kill -{name} {id}")]).status()?;
     if !status.success() {
-        bail!("process {id} cannot be terminated");
+        bail!("process {id} cannot be sent {name}");
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use system_tests::scenario::Lyceum;
+use system_tests::scenario::{Lyceum, at_terminal};
 use tempfile::TempDir;
 
 use crate::SOON;
@@ -56,14 +56,7 @@ impl Local {
 
     /// Runs it at a terminal; gives what that shows.
     pub(crate) fn at_terminal(&self, words: &[&str]) -> Ran {
-        let own = self.command(words);
-        let mut command = Command::new("python3");
-        command.args(["-c", "import pty, sys; sys.exit(pty.spawn(sys.argv[1:]) >> 8)"]);
-        command.arg(own.get_program()).args(own.get_args());
-        for (name, value) in own.get_envs() {
-            command.env(name, value.unwrap());
-        }
-        wait(command, self.folder.path(), SOON)
+        wait(at_terminal(&self.command(words)), self.folder.path(), SOON)
     }
 
     /// Runs it to its end.

@@ -3,6 +3,7 @@
 // The whole crate is a test; clippy only sees that of the test functions.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod asking;
 mod cookbooks;
 mod cost;
 mod deploy;
