@@ -65,7 +65,7 @@ check: root setup agent
 demo: root base agent ## Show it: a cluster on this machine (ARGS=--keep stays, --aws: AWS alone)
 	@tests/demo/run $(ARGS)
 
-faults: base agent ## Kill, throttle and cut off every call of an apply and a destroy
+faults: base agent ## Kill, throttle and cut off every call of an apply, a destroy, a removal
 	$(CARGO) build --quiet $(WHOLE)
 	$(TARGET)/debug/faults $(ARGS)
 

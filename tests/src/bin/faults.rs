@@ -1,8 +1,8 @@
 //! `make faults`: dying anywhere, every case, and its table.
 //!
 //! `--sample N` runs about N of them, `--worlds N` at a time, `--only TEXT`
-//! those whose line contains a text, `--deed apply` or `--deed destroy` one of
-//! the two. Exits 1 where one did not converge.
+//! those whose line contains a text, `--deed apply`, `destroy` or `remove` one of
+//! the three. Exits 1 where one did not converge.
 
 use std::process::ExitCode;
 
@@ -21,7 +21,7 @@ struct Options {
 
 fn main() -> Result<ExitCode> {
     let options = options(std::env::args().skip(1))?;
-    let deeds = options.deed.map_or(vec![Deed::Apply, Deed::Destroy], |deed| vec![deed]);
+    let deeds = options.deed.map_or(Deed::ALL.to_vec(), |deed| vec![deed]);
     let suite = Suite::new(CLUSTER, &deeds)?;
     let cases = chosen(&suite, &options);
     eprintln!("{} of {} cases", cases.len(), suite.cases().len());
@@ -54,6 +54,7 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options> {
             "--only" => options.only = Some(value),
             "--deed" if value == "apply" => options.deed = Some(Deed::Apply),
             "--deed" if value == "destroy" => options.deed = Some(Deed::Destroy),
+            "--deed" if value == "remove" => options.deed = Some(Deed::Remove),
             _ => bail!("{name} {value} is unknown; the head of this file says what there is"),
         }
     }

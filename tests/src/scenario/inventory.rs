@@ -46,6 +46,13 @@ impl Inventory {
         missing.chain(extra).collect()
     }
 
+    /// Everything that names a cluster, a line each, but for what a region
+    /// shares: the bucket lists its objects, each of which has a line of its own.
+    pub fn of_cluster(&self, cluster: &str) -> Vec<String> {
+        let shared = |line: &String| line.contains("\"address\":\"@");
+        self.lines().into_iter().filter(|line| line.contains(cluster) && !shared(line)).collect()
+    }
+
     /// An object a line: `us-east-1 vpc {…}`.
     fn lines(&self) -> Vec<String> {
         let mut lines = Vec::new();

@@ -4,12 +4,14 @@
 //! A scenario drives the program by its command line alone and judges it by
 //! what boto3 sees afterwards.
 
+mod consents;
 mod inventory;
 mod program;
 mod repo;
 mod terminal;
 mod world;
 
+pub use consents::Consent;
 pub use inventory::{Inventory, fidelity};
 pub use program::{Ended, Lyceum, Running, Victim, terminate};
 pub use repo::Repo;

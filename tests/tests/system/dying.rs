@@ -6,7 +6,7 @@ const SAMPLE: usize = 18;
 
 #[test]
 fn dying_anywhere_is_harmless() {
-    let suite = Suite::new("geo-101", &[Deed::Apply, Deed::Destroy]).unwrap();
+    let suite = Suite::new("geo-101", &Deed::ALL).unwrap();
     let cases = suite.sample(SAMPLE);
     let verdicts = suite.run(&cases, 2, &|_| {}).unwrap();
     println!("{}", table(&verdicts));

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
-use system_tests::scenario::{Ended, Inventory, Lyceum, Repo, World};
+use system_tests::scenario::{Consent, Ended, Inventory, Lyceum, Repo, World};
 
 const PRECIOUS: [(&str, &str); 4] = [
     ("file-system", "geo-101/file-system/main"),
@@ -73,15 +72,15 @@ fn a_removed_cluster_goes_consent_by_consent_and_its_neighbour_stays() {
     let world = World::new().unwrap();
     let program = Lyceum::new(&world.endpoint(), repo.path()).unwrap();
     program.apply().unwrap();
-    let neighbour = of_cluster(&world.inventory().unwrap(), "stats-200");
+    let neighbour = world.inventory().unwrap().of_cluster("stats-200");
     repo.remove("clusters/geo-101").unwrap();
     repo.commit("Remove a cluster").unwrap();
 
     // The whole cluster first, then what of it holds data, each by its id.
-    let mut consents = consents_asked_for(&program.plan().unwrap());
+    let mut consents = consents_asked_for(&program);
     assert_eq!(addresses(&consents), ["geo-101"]);
     apply_with(&program, &repo, &consents);
-    let asked = consents_asked_for(&program.plan().unwrap());
+    let asked = consents_asked_for(&program);
     let precious = ["elastic-ip/hub", "file-system/main", "network-interface/hub", "volume/hub"];
     assert_eq!(addresses(&asked), precious.map(|name| format!("geo-101/{name}")));
     let left = world.inventory().unwrap();
@@ -89,15 +88,15 @@ fn a_removed_cluster_goes_consent_by_consent_and_its_neighbour_stays() {
     assert!(!has(&left, "scaling-group", "geo-101/scaling-group/workers"));
 
     // Another id than the object's is no consent.
-    let wrong = asked.iter().map(|(address, _)| (address.clone(), "fs-0".to_string()));
+    let wrong = asked.iter().map(|consent| Consent { id: "fs-0".into(), ..consent.clone() });
     apply_with(&program, &repo, &consents.iter().cloned().chain(wrong).collect::<Vec<_>>());
     assert_eq!(left.difference(&world.inventory().unwrap()), Vec::<String>::new());
 
     consents.extend(asked);
     let ended = apply_with(&program, &repo, &consents);
     let end = world.inventory().unwrap();
-    assert_eq!(of_cluster(&end, "geo-101"), Vec::<String>::new(), "{ended}");
-    assert_eq!(of_cluster(&end, "stats-200"), neighbour, "{ended}");
+    assert_eq!(end.of_cluster("geo-101"), Vec::<String>::new(), "{ended}");
+    assert_eq!(end.of_cluster("stats-200"), neighbour, "{ended}");
     assert!(program.settled().unwrap());
 }
 
@@ -147,42 +146,20 @@ fn a_renamed_folder_deletes_nothing() {
     repo.commit("Rename a cluster").unwrap();
     let ended = program.apply().unwrap();
     let after = world.inventory().unwrap();
-    assert_eq!(of_cluster(&after, "geo-101"), of_cluster(&before, "geo-101"), "{ended}");
+    assert_eq!(after.of_cluster("geo-101"), before.of_cluster("geo-101"), "{ended}");
     assert!(has(&after, "instance", "geography/instance/hub"), "{ended}");
 }
 
 /// Commits consents to these objects and applies.
-fn apply_with(program: &Lyceum, repo: &Repo, consents: &[(String, String)]) -> Ended {
-    let entry = |(address, id): &(String, String)| {
-        format!("  - {{address: {address}, id: {id}, reason: the term is over}}\n")
-    };
-    let entries: String = consents.iter().map(entry).collect();
-    let head = "apiVersion: lyceum/v1\nkind: Consents\nconsents:\n";
-    repo.write("consents.yaml", &format!("{head}{entries}")).unwrap();
-    repo.commit("Consent").unwrap();
+fn apply_with(program: &Lyceum, repo: &Repo, consents: &[Consent]) -> Ended {
+    Consent::commit(consents, repo).unwrap();
     program.apply().unwrap()
 }
 
-/// Address and id of everything the plan asks a consent for, sorted.
-fn consents_asked_for(plan: &Value) -> Vec<(String, String)> {
-    let clusters = plan["clusters"].as_array().unwrap();
-    let blocked = clusters.iter().flat_map(|cluster| cluster["blocked"].as_array().unwrap());
-    let asking = blocked.filter(|one| one["hint"].is_string());
-    let text = |value: &Value| value.as_str().unwrap().to_string();
-    let mut asked: Vec<_> = asking.map(|one| (text(&one["address"]), text(&one["id"]))).collect();
-    asked.sort();
-    asked
+fn consents_asked_for(program: &Lyceum) -> Vec<Consent> {
+    Consent::asked_for(&program.plan().unwrap()).unwrap()
 }
 
-fn addresses(consents: &[(String, String)]) -> Vec<&str> {
-    consents.iter().map(|(address, _)| address.as_str()).collect()
-}
-
-/// Everything that names a cluster, as text.
-fn of_cluster(inventory: &Inventory, cluster: &str) -> Vec<String> {
-    // What a region shares names clusters as well: the bucket lists their objects,
-    // each of which has a line of its own.
-    let of_it = |line: &&str| line.contains(cluster) && !line.contains("\"address\":\"@");
-    let lines = format!("{inventory:?}");
-    lines.lines().filter(of_it).map(String::from).collect()
+fn addresses(consents: &[Consent]) -> Vec<&str> {
+    consents.iter().map(|consent| consent.address.as_str()).collect()
 }
