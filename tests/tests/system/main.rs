@@ -6,6 +6,7 @@
 mod asking;
 mod cookbooks;
 mod cost;
+mod demo;
 mod deploy;
 mod drift;
 mod dying;
