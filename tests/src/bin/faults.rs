@@ -32,7 +32,7 @@ fn main() -> Result<ExitCode> {
 }
 
 fn chosen(suite: &Suite, options: &Options) -> Vec<Case> {
-    let cases = options.sample.map_or(suite.cases().to_vec(), |count| suite.sample(count));
+    let cases = options.sample.map_or_else(|| suite.cases(), |count| suite.sample(count));
     let only = options.only.as_deref().unwrap_or_default();
     cases.into_iter().filter(|case| case.to_string().contains(only)).collect()
 }

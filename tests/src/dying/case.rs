@@ -9,8 +9,10 @@ use crate::scenario::Victim;
 
 /// Longer than the program waits for an answer (`callTimeoutSeconds`).
 const SILENCE: Duration = Duration::from_secs(8);
-/// Once more than the program tries by itself, so that the step fails.
+/// Once more than the program repeats a call whose answer says nothing else.
 const THROTTLES: u64 = 7;
+/// Once more than it repeats a call that is asked to wait: its step fails.
+const TOO_MANY: u64 = 21;
 
 /// What is being done when it happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,8 +40,10 @@ pub enum Fate {
     KilledAfter,
     /// The same, and what was made cannot be seen for some reads.
     KilledUnseen,
-    /// Refused as too frequent, several times.
+    /// Refused as too frequent, several times, which the program bears.
     Throttled,
+    /// The same for longer than it bears.
+    Outlasted,
     /// Answered with 500, not carried out.
     Failed,
     /// Carried out, and never answered.
@@ -48,7 +52,17 @@ pub enum Fate {
 
 impl Fate {
     /// All of them, in the order of the table.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
+        Self::KilledBefore,
+        Self::KilledAfter,
+        Self::KilledUnseen,
+        Self::Throttled,
+        Self::Outlasted,
+        Self::Failed,
+        Self::TimedOut,
+    ];
+    /// What befalls every call.
+    pub const EACH: [Self; 6] = [
         Self::KilledBefore,
         Self::KilledAfter,
         Self::KilledUnseen,
@@ -64,6 +78,7 @@ impl Fate {
             Self::KilledAfter => "killed after",
             Self::KilledUnseen => "… and unseen",
             Self::Throttled => "throttled",
+            Self::Outlasted => "… for long",
             Self::Failed => "500",
             Self::TimedOut => "timed out after",
         }
@@ -76,7 +91,8 @@ impl Fate {
         match self {
             Self::KilledBefore => rule(Fault::Before(kill)).nth(call.nth),
             Self::KilledAfter | Self::KilledUnseen => rule(Fault::After(kill)).nth(call.nth),
-            Self::Throttled => rule(Fault::Throttle).from_nth(call.nth, THROTTLES),
+            Self::Throttled => rule(Fault::Throttle).nth_repeated(call.nth, THROTTLES),
+            Self::Outlasted => rule(Fault::Throttle).nth_repeated(call.nth, TOO_MANY),
             Self::Failed => rule(Fault::Failed(500)).nth(call.nth),
             Self::TimedOut => rule(Fault::TimeoutAfter(SILENCE)).nth(call.nth),
         }
@@ -120,7 +136,7 @@ impl fmt::Display for Case {
     }
 }
 
-/// A case for each mutating call of a run and each fate.
+/// A case for each mutating call of a run and each fate that befalls every call.
 pub(super) fn all(deed: Deed, attempts: &[Attempt]) -> Vec<Case> {
     let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
     let mut cases = Vec::new();
@@ -128,7 +144,20 @@ pub(super) fn all(deed: Deed, attempts: &[Attempt]) -> Vec<Case> {
         let nth = counts.entry(&attempt.action).or_default();
         *nth += 1;
         let call = Place { action: attempt.action.clone(), nth: *nth };
-        cases.extend(Fate::ALL.map(|fate| Case { deed, call: call.clone(), fate }));
+        cases.extend(Fate::EACH.map(|fate| Case { deed, call: call.clone(), fate }));
     }
     cases
+}
+
+/// To be throttled for longer than the program bears takes it most of a minute. It
+/// is the same code at every call, and words of its own in every service: so it
+/// befalls the first call of each.
+pub(super) fn outlasted(cases: &[Case]) -> Vec<Case> {
+    let mut found: BTreeMap<(Deed, &str), Case> = BTreeMap::new();
+    for Case { deed, call, .. } in cases {
+        let service = call.action.split(':').next().unwrap_or_default();
+        let case = || Case { deed: *deed, call: call.clone(), fate: Fate::Outlasted };
+        found.entry((*deed, service)).or_insert_with(case);
+    }
+    found.into_values().collect()
 }

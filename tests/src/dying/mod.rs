@@ -37,6 +37,7 @@ pub struct Suite {
     cluster: String,
     /// What there is after each deed.
     done: BTreeMap<Deed, Inventory>,
+    /// In rows, a call each: every fate that befalls every call.
     cases: Vec<Case>,
 }
 
@@ -67,20 +68,21 @@ impl Suite {
     }
 
     /// Every case.
-    pub fn cases(&self) -> &[Case] {
-        &self.cases
+    pub fn cases(&self) -> Vec<Case> {
+        [self.cases.clone(), case::outlasted(&self.cases)].concat()
     }
 
     /// About `count` of them, spread evenly over the calls, one fate after the
-    /// other.
+    /// other; first of all one of those that take long.
     pub fn sample(&self, count: usize) -> Vec<Case> {
-        let (all, fates) = (self.cases.len(), Fate::ALL.len());
+        let (all, fates) = (self.cases.len(), Fate::EACH.len());
         if count * fates >= all {
-            return self.cases.iter().step_by((all / count.max(1)).max(1)).cloned().collect();
+            return self.cases().into_iter().step_by((all / count.max(1)).max(1)).collect();
         }
-        // Cases stand in rows, a call each; a row has every fate once.
+        let long = case::outlasted(&self.cases).into_iter().take(1);
         let place = |number: usize| number * (all / fates) / count * fates + number % fates;
-        (0..count).filter_map(|number| self.cases.get(place(number)).cloned()).collect()
+        let spread = (0..count).filter_map(|number| self.cases.get(place(number)).cloned());
+        long.chain(spread).collect()
     }
 
     /// Runs cases on several worlds at once, and tells of each as it ends.
@@ -125,6 +127,12 @@ impl Suite {
         let disturbed = scene.begin(&victim)?.wait()?;
         if !befell(&world.proxy.attempts()) {
             bail!("the call was not made, or nothing happened to it: {disturbed}");
+        }
+        let failed = disturbed.stderr.contains(&format!("not done: {}", case.call.action));
+        match case.fate {
+            Fate::Throttled => ensure!(!failed, "a busy account fails a step: {disturbed}"),
+            Fate::Outlasted => ensure!(failed, "no step failed: {disturbed}"),
+            _ => {}
         }
         world.proxy.clear_rules();
         let mut passes = scene.converge()?;

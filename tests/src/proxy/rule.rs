@@ -17,11 +17,18 @@ pub struct Rule {
     fault: Fault,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 enum When {
     Always,
     /// This many from the nth on.
     From(u64, u64),
+    /// The nth and its repetitions, this many in all.
+    Repeated {
+        nth: u64,
+        left: u64,
+        /// What the nth said, once it has come.
+        said: Option<String>,
+    },
     Chance {
         one_in: u64,
         state: u64,
@@ -67,6 +74,12 @@ impl Rule {
         Self { when: When::From(nth, count), ..self }
     }
 
+    /// Only the nth of the calls it matches and, whatever comes between them, its
+    /// repetitions: so many in all.
+    pub fn nth_repeated(self, nth: u64, count: u64) -> Self {
+        Self { when: When::Repeated { nth, left: count, said: None }, ..self }
+    }
+
     /// Only the first few of the calls it matches.
     pub fn first(self, count: u64) -> Self {
         self.from_nth(1, count)
@@ -87,6 +100,15 @@ impl Rule {
         let due = match &mut self.when {
             When::Always => true,
             When::From(nth, count) => (*nth..nth.saturating_add(*count)).contains(&self.seen),
+            When::Repeated { nth, left, said } => {
+                let text = call.text();
+                let due = *left > 0 && (self.seen == *nth || said.as_ref() == Some(&text));
+                if due {
+                    *left -= 1;
+                    *said = Some(text);
+                }
+                due
+            }
             When::Chance { one_in, state } => next(state).is_multiple_of(*one_in),
         };
         due.then(|| self.fault.clone())
@@ -141,6 +163,15 @@ mod tests {
             .map(|call| rule.befalls(call).is_some())
             .into();
         assert_eq!(fates, [false, false, false, true, false]);
+    }
+
+    #[test]
+    fn a_call_is_befallen_again_when_it_is_repeated_and_others_are_not() {
+        let mut rule = Rule::new("ec2:CreateVpc", Fault::Throttle).nth_repeated(2, 3);
+        let [one, two] = ["1", "2"].map(|range| call(&format!("Action=CreateVpc&Range={range}")));
+        let fates: Vec<bool> =
+            [&one, &two, &one, &two, &two, &two].map(|call| rule.befalls(call).is_some()).into();
+        assert_eq!(fates, [false, true, false, true, true, false]);
     }
 
     #[test]
