@@ -48,9 +48,14 @@ pub(crate) fn said(service: &Running) -> String {
     stdout + &stderr
 }
 
+/// With an interval at which a test can wait for the next look.
 pub(crate) fn started(program: &Lyceum) -> Running {
+    started_with(program, &["--interval", "2s"])
+}
+
+pub(crate) fn started_with(program: &Lyceum, options: &[&str]) -> Running {
     let program = program.clone().with("RUST_LOG", "info");
-    program.start(&["serve", "--interval", "2s"]).unwrap()
+    program.start(&[&["serve"], options].concat()).unwrap()
 }
 
 pub(crate) fn ends_well(service: Running) {
