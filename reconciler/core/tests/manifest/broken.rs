@@ -23,15 +23,24 @@ const OF_FORM: &[&str] = &[
     "syntax",
 ];
 
+/// Of all breakages one in so many, spread over samples and ways; 1 takes minutes. It has no
+/// divisor in common with the ways in which one value is broken.
+const ONE_IN: usize = 11;
+
 #[test]
 fn a_broken_value_is_blamed_for_nothing_else() {
     let mut wrong = vec![];
+    let mut count = 0;
     for folder in cases("invalid").into_iter().chain(cases("valid")) {
         let Some(files) = plain(&folder) else { continue };
         let before = judged(&files);
         for path in files.files.keys().filter(|path| is_manifest(path)) {
             let whole: Value = serde_yaml::from_slice(&files.files[path]).unwrap();
             for text in breakages(&whole) {
+                count += 1;
+                if count % ONE_IN != 0 {
+                    continue;
+                }
                 let mut files = files.clone();
                 files.files.insert(path.clone(), text.clone().into_bytes());
                 let after = judged(&files);
