@@ -19,9 +19,13 @@ struct Ran {
 }
 
 fn lyceum(folder: &Path, args: &[&str], input: &str) -> Ran {
+    lyceum_at(&format!("http://127.0.0.1:{}", nobody()), folder, args, input)
+}
+
+fn lyceum_at(endpoint: &str, folder: &Path, args: &[&str], input: &str) -> Ran {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lyceum"));
     command.args(args).current_dir(folder).env_clear();
-    command.env("HOME", folder).env("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{}", nobody()));
+    command.env("HOME", folder).env("AWS_ENDPOINT_URL", endpoint);
     // Neither a metadata service nor a profile of this machine is asked.
     command.envs([
         ("AWS_EC2_METADATA_DISABLED", "true"),
@@ -125,6 +129,17 @@ fn without_aws_a_plan_is_an_error_and_nothing_else() {
     assert_eq!((ran.code, ran.out.as_str()), (1, ""));
     assert!(ran.err.contains("error: cannot reach AWS\n  because: sts:GetCallerIdentity"));
     assert!(ran.err.contains("hint: AWS is found as its SDK has it"));
+}
+
+#[test]
+fn an_endpoint_that_is_empty_is_refused_and_what_serve_cannot_reach_has_the_same_hint() {
+    let repository = valid();
+    let ran = lyceum_at("", repository.path(), &["plan"], "");
+    assert_eq!(ran.code, 1);
+    assert!(ran.err.contains("AWS_ENDPOINT_URL is empty"), "{}", ran.err);
+    let ran = lyceum(repository.path(), &["serve"], "");
+    assert_eq!(ran.code, 1);
+    assert!(ran.err.contains("hint: AWS is found as its SDK has it"), "{}", ran.err);
 }
 
 #[test]

@@ -348,6 +348,7 @@ def scaling(expect, group, asked):
     cpu = {
         "PredefinedMetricSpecification": {"PredefinedMetricType": "ASGAverageCPUUtilization"},
         "TargetValue": asked["scaling"]["cpuPercent"],
+        "DisableScaleIn": False,
     }
     # As the nodes publish it.
     sessions = {
@@ -358,6 +359,7 @@ def scaling(expect, group, asked):
             "Statistic": "Average",
         },
         "TargetValue": asked["scaling"]["sessionsPerNode"],
+        "DisableScaleIn": False,
     }
     in_order = sorted(tracking, key=lambda one: "CustomizedMetricSpecification" in one)
     expect.same(what, tracking=(in_order, [cpu, sessions]))

@@ -61,6 +61,12 @@ impl Aws {
     ///
     /// Errors: no credentials, no answer, or an answer without an account.
     pub async fn connect(owner: &str, source: &str, options: Options) -> Result<Self, CloudError> {
+        // The SDK takes an empty one for a URL, and breaks down over it.
+        let given = std::env::var_os("AWS_ENDPOINT_URL").filter(|_| options.emulator.is_none());
+        if given.is_some_and(|url| url.is_empty()) {
+            let message = "AWS_ENDPOINT_URL is empty: unset it, or give it a URL";
+            return Err(CloudError::new(Class::Invalid, "sts:GetCallerIdentity", message));
+        }
         let config = configuration(options.call_timeout, options.emulator.as_deref()).await;
         let stats: Arc<Mutex<Stats>> = Arc::default();
         let rates = Arc::new(options.rates.clone());

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::address::{id_of, output_of};
 use crate::kind::{FileSystem, InstanceProfile, Role};
-use crate::site::{SIGNING_KEY_PRIVATE, Site};
+use crate::site::{SIGNING_KEY_PRIVATE, SWARM_TOKEN, Site};
 
 use super::parameters::{self, Parameters};
 use super::policy::{allow, allow_if, deny, document};
@@ -100,7 +100,7 @@ fn every_node(draft: &Draft<'_>) -> Vec<Value> {
 /// no right to its own group: whoever scales and drains that is the reconciler.
 fn hub(draft: &Draft<'_>) -> Vec<Value> {
     let mut named = parameters::of(draft, &draft.spec.hub.roles);
-    named.written.insert("swarm-join-token".into());
+    named.written.insert(SWARM_TOKEN.into());
     let secret = draft.spec.jupyter.auth.client_secret_ref.as_deref();
     named.absolute.extend(secret.and_then(|text| text.strip_prefix("ssm:")).map(String::from));
     of_parameters(draft, &named)
@@ -119,8 +119,7 @@ fn of_parameters(draft: &Draft<'_>, named: &Parameters) -> Vec<Value> {
         let name = name.trim_start_matches('/');
         draft.site.arn("ssm", &draft.spec.region, &format!("parameter/{name}"))
     };
-    let own =
-        ["facts", "swarm-join-token"].into_iter().chain(named.read.iter().map(String::as_str));
+    let own = ["facts", SWARM_TOKEN].into_iter().chain(named.read.iter().map(String::as_str));
     let own = own.chain(named.written.iter().map(String::as_str));
     let readable =
         own.map(|name| parameter(draft, name)).chain(named.absolute.iter().map(absolute));

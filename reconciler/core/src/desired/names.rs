@@ -10,7 +10,7 @@ use crate::kind::{
     AccessPoint, DiscoveryService, ElasticIp, FileSystem, Kind, Namespace, Parameter, Record,
     StoredObject, Vpc,
 };
-use crate::site::Site;
+use crate::site::{SWARM_TOKEN, Site};
 
 use super::{Agent, Draft, network};
 
@@ -56,10 +56,10 @@ fn add_parameters(draft: &mut Draft<'_>) {
     };
     let facts = Parameter { value: facts(draft), ..parameter("facts") };
     let applied = Parameter { seed: "none".into(), ..parameter("applied") };
-    let token = Parameter { secure: true, seed: "none".into(), ..parameter("swarm-join-token") };
+    let token = Parameter { secure: true, seed: "none".into(), ..parameter(SWARM_TOKEN) };
     draft.add("facts", facts);
     draft.add("applied", applied);
-    draft.add("swarm-join-token", token);
+    draft.add(SWARM_TOKEN, token);
 }
 
 /// What is where, for the nodes; nothing secret.

@@ -28,7 +28,10 @@ pub struct Metadata {
     #[schemars(regex(pattern = r"^[a-z][a-z0-9-]{0,30}[a-z0-9]$"))]
     pub name: String,
     /// Labels; each becomes a tag `lyceum:label:<key>` on everything. Those of
-    /// `Defaults` come with them; at most 20 together.
+    /// `Defaults` come with them; at most 20 together. A changed label reaches
+    /// what AWS lists with its tags (EC2, EFS, Auto Scaling, roles); parameters,
+    /// alarms, instance profiles, private names and single rules keep those they
+    /// were made with.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 20))]
     pub labels: BTreeMap<String, String>,

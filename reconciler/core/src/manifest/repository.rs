@@ -160,7 +160,7 @@ pub enum Deed {
     /// Each of the others.
     #[default]
     Any,
-    /// It is stopped, changed and started.
+    /// It is stopped, changed and started; of the workers' group: some of them end.
     Restart,
     /// It is removed and made anew.
     Replace,
