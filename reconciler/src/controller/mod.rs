@@ -13,7 +13,7 @@ mod refused;
 mod scope;
 mod serve;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -137,17 +137,29 @@ fn discover<C: Cloud + 'static>(
             let since = before(shared.options.interval);
             let seen = shared.looks.since(&*shared.cloud, &commit, &region, (since, since)).await;
             // Of the other regions those are seen that no manifest names.
+            let told = seen.told_regions();
             let place = |object: &Object| {
                 let at = match object.region.as_str() {
-                    GLOBAL => object.tags.get(TAG_REGION)?,
+                    GLOBAL => {
+                        object.tags.get(TAG_REGION).filter(|region| told.contains(*region))?
+                    }
                     _ => &object.region,
                 };
                 let here = *at == region || !regions.contains(at);
                 here.then(|| (object.address.scope().to_string(), at.clone()))
             };
-            let places: BTreeSet<Place> = seen.objects.iter().filter_map(place).collect();
-            // When nobody listens any more the service has ended.
-            found.send(places.into_iter().collect()).await.ok();
+            // Where something of it is tells more than what a tag says.
+            let (global, regional): (Vec<_>, Vec<_>) =
+                seen.objects.iter().partition(|object| object.region == GLOBAL);
+            let mut places: BTreeMap<String, String> = BTreeMap::new();
+            for (scope, region) in regional.into_iter().chain(global).filter_map(place) {
+                places.entry(scope).or_insert(region);
+            }
+            // When nobody listens any more the service has ended. Nothing found is
+            // no news: it would ask for the next look at once.
+            if !places.is_empty() {
+                found.send(places.into_iter().collect()).await.ok();
+            }
         });
     }
 }

@@ -34,7 +34,7 @@ impl Consent {
     /// Commits these and no others.
     pub fn commit(consents: &[Self], repo: &Repo) -> Result<()> {
         let entry = |Self { address, id }: &Self| {
-            format!("  - {{address: {address}, id: {id}, reason: the term is over}}\n")
+            format!("  - {{address: {address:?}, id: {id:?}, reason: the term is over}}\n")
         };
         let entries: String = consents.iter().map(entry).collect();
         repo.write("consents.yaml", &format!("{HEAD}{entries}"))?;

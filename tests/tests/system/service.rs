@@ -36,8 +36,12 @@ pub(crate) fn until_quiet(service: &Running, world: &World) {
         if now != last.0 {
             last = (now, Instant::now());
         }
-        let said = said(service);
-        let settled = said.rfind("converged") > said.rfind("pass ended");
+        let mut settled = false;
+        for line in said(service).lines() {
+            // What a region's clusters share never says that it has converged.
+            let began = line.contains("pass ended") && !line.contains("cluster=\"@");
+            settled = line.contains("converged") || (settled && !began);
+        }
         settled && now > 0 && last.1.elapsed() > Duration::from_secs(1)
     });
 }

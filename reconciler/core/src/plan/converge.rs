@@ -185,13 +185,18 @@ impl<'a> Draft<'a> {
             found.extend(diff::tag_differences(&resource.tags, &object.tags));
         }
         let mut found = self.set_reported_apart(resource, object, found);
+        drop_lying_tags(object.facts(), &mut found);
         found.extend(self.mute_hub(resource, object));
+        if let Some(taken) = self.taken(&resource.address, &want).filter(|_| replaces_any(&found)) {
+            drop_replacing(object.facts(), &mut found);
+            self.block(object, Action::Replace, taken.cause, false);
+        }
         self.hold_back(resource, object, &mut found);
         if found.is_empty() {
             return;
         }
         let reason = main_reason(&found);
-        let replace = found.iter().any(|(difference, _)| difference.effect == Effect::Replace);
+        let replace = replaces_any(&found);
         let files = self.role_files(resource, &object.body, &reason);
         let after =
             if replace { self.wanted(resource, None) } else { overlay(&seen, &want, &found) };
@@ -249,7 +254,7 @@ impl<'a> Draft<'a> {
             names.join(", ")
         };
         if worst == Effect::Replace {
-            let cause = if let Some(cause) = unshrinkable(object, &paths(Effect::Replace)) {
+            let cause = if let Some(cause) = unshrinkable(object, found) {
                 Some((cause, false))
             } else if guarded(object) && !self.consented(Deed::Replace, object) {
                 Some((replaces(found, &paths(Effect::Replace)), true))
@@ -264,11 +269,19 @@ impl<'a> Draft<'a> {
                 self.block(object, Action::Replace, cause, consent);
             }
         }
-        if let Some(cause) = self.ends_workers(object, found)
-            && !self.consented(Deed::Restart, object)
-        {
-            found.retain(|(difference, _)| difference.attribute != MAX);
-            self.block(object, Action::Update, cause, true);
+        for (attribute, id, cause) in self.ends_workers(object, found) {
+            let address = object.address.to_string();
+            if self.context.policy.consents_to(Deed::Restart, &address, &id) {
+                continue;
+            }
+            found.retain(|(difference, _)| difference.attribute != attribute);
+            self.scope(object.address.scope()).blocked.push(Blocked {
+                address,
+                action: Action::Update,
+                cause,
+                id: Some(id),
+                consent: true,
+            });
         }
         let stops = found.iter().any(|(difference, _)| difference.effect == Effect::Restart);
         let replaces = found.iter().any(|(difference, _)| difference.effect == Effect::Replace);
@@ -284,23 +297,46 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Why a lower maximum waits: AWS ends the workers that are too many, whoever
-    /// works on them.
-    fn ends_workers(&self, object: &Object, found: &[(Difference, Reason)]) -> Option<String> {
-        let (max, _) = found.iter().find(|(difference, _)| difference.attribute == MAX)?;
-        let Body::ScalingGroup(_) = object.body else { return None };
-        let after = usize::try_from(max.leaves.first()?.2.as_i64()?).ok()?;
-        let (scope, group) = (object.address.scope(), object.address.name());
-        let here = |one: &&LiveInstance| {
-            one.life == Life::Up && one.cluster == scope && one.group == group
+    /// What of a change ends workers, whoever works on them: the attribute, why,
+    /// and the id that a consent names. A group keeps its name for ever: the id
+    /// says what is consented to as well, so that it is good once.
+    fn ends_workers(
+        &self,
+        object: &Object,
+        found: &[(Difference, Reason)],
+    ) -> Vec<(&'static str, String, String)> {
+        let Body::ScalingGroup(group) = &object.body else { return Vec::new() };
+        let leaf = |attribute: &str| {
+            let mut of_it = found.iter().filter(|(it, _)| it.attribute == attribute);
+            of_it.next()?.0.leaves.first()
         };
-        let running = self.observed.instances.iter().filter(here).count();
-        (after < running).then(|| {
-            format!(
-                "a maximum of {after} ends {} of {running} workers, with what people do there",
-                running - after
-            )
-        })
+        let (scope, name) = (object.address.scope(), object.address.name());
+        let here =
+            |one: &&LiveInstance| one.life == Life::Up && one.cluster == scope && one.group == name;
+        let listed = self.observed.instances.iter().filter(here).count() as i64;
+        // The list of instances may have failed: that of the group has not.
+        let (wanted, running) = (i64::from(group.desired), listed.max(group.desired.into()));
+        let max = leaf(MAX).and_then(|(.., after)| after.as_i64()).filter(|max| *max < running);
+        let max = max.map(|max| {
+            let ended = running - max;
+            let cause = format!(
+                "a maximum of {max} ends {ended} of {running} workers, with what people do there"
+            );
+            (MAX, format!("{} max={max}", object.id), cause)
+        });
+        let resumed = leaf(SUSPENDED).filter(|(_, before, _)| {
+            let stopped = before.as_array().into_iter().flatten();
+            wanted < running && stopped.into_iter().any(|process| process == "Terminate")
+        });
+        let resumed = resumed.map(|_| {
+            let ended = running - wanted;
+            let cause = format!(
+                "ending workers is suspended; resumed, it ends {ended} of {running}, with what \
+                 people do there"
+            );
+            (SUSPENDED, format!("{} resume", object.id), cause)
+        });
+        max.into_iter().chain(resumed).collect()
     }
 
     /// `want` with what is certain of objects that are yet to come, where that is
@@ -380,42 +416,63 @@ impl Resource {
     }
 }
 
-/// An attribute of a scaling group.
+/// Attributes of a scaling group.
 const MAX: &str = "max";
+const SUSPENDED: &str = "suspended";
 
 /// Why a volume stays as it is whatever anybody consents to: AWS makes none
 /// smaller, and another one would be without what is on it.
-fn unshrinkable(object: &Object, paths: &str) -> Option<String> {
+fn unshrinkable(object: &Object, found: &[(Difference, Reason)]) -> Option<String> {
     let Body::Volume(volume) = &object.body else { return None };
+    let shrinks = |difference: &Difference| {
+        difference.effect == Effect::Replace && difference.attribute == "size_gib"
+    };
     let size = volume.size_gib;
-    Some(format!("a change of {paths} would replace it: a volume of {size} GiB never shrinks"))
+    found.iter().any(|(difference, _)| shrinks(difference)).then(|| {
+        format!("a change of size_gib would replace it: a volume of {size} GiB never shrinks")
+    })
+}
+
+fn replaces_any(found: &[(Difference, Reason)]) -> bool {
+    found.iter().any(|(difference, _)| difference.effect == Effect::Replace)
+}
+
+/// What stands in a tag alone and differs there, although all that goes along with
+/// it is as it should be: somebody altered the tag, which is put right as a tag.
+fn drop_lying_tags(facts: &Facts, found: &mut Vec<(Difference, Reason)>) {
+    for (attribute, _) in facts.in_tags {
+        let along = |name: &str| facts.rule(name) == Rule::InitialWhile(attribute);
+        let told = facts.attributes.iter().any(|(name, _)| along(name));
+        if told && !found.iter().any(|(difference, _)| along(&difference.attribute)) {
+            found.retain(|(difference, _)| difference.attribute != *attribute);
+        }
+    }
 }
 
 /// Takes out what replaces an object, with what is kept for the sake of that and
-/// the tags it stands in. A tag that was altered behind our back stands for what
-/// has not changed, and is put right.
+/// the tags it stands in: the object stays what it is, and what it says of itself.
 fn drop_replacing(facts: &Facts, found: &mut Vec<(Difference, Reason)>) {
-    let replacing: BTreeMap<String, Reason> = found
+    let replacing: BTreeSet<String> = found
         .iter()
         .filter(|(difference, _)| difference.effect == Effect::Replace)
-        .map(|(difference, reason)| (difference.attribute.clone(), reason.clone()))
+        .map(|(difference, _)| difference.attribute.clone())
         .collect();
     let goes_along = |attribute: &str| match facts.rule(attribute) {
-        Rule::InitialWhile(other) => replacing.contains_key(other),
+        Rule::InitialWhile(other) => replacing.contains(other),
         _ => false,
     };
     let stands_for = |path: &str| {
-        facts.in_tags.iter().any(|(attribute, tag)| {
-            let asked = replacing.get(*attribute).is_some_and(|reason| *reason != Reason::Drift);
-            asked && diff::step(TAGS, tag) == path
-        })
+        facts
+            .in_tags
+            .iter()
+            .any(|(attribute, tag)| replacing.contains(*attribute) && diff::step(TAGS, tag) == path)
     };
     found.retain_mut(|(difference, _)| {
         if difference.attribute == TAGS {
             difference.leaves.retain(|(path, ..)| !stands_for(path));
             return !difference.leaves.is_empty();
         }
-        !replacing.contains_key(&difference.attribute) && !goes_along(&difference.attribute)
+        !replacing.contains(&difference.attribute) && !goes_along(&difference.attribute)
     });
 }
 

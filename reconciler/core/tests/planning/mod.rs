@@ -170,6 +170,22 @@ fn a_name_that_somebody_else_has_given_away_blocks_the_record_alone() {
     assert!(cause.contains("notebooks.example.edu leads to 203.0.113.9"), "{cause}");
     // Ours, that has lost its marker, leads to us.
     assert_eq!(summary(&taken_by("192.0.2.1")), ["Create geo/record/hub"]);
+
+    // A domain is not given up for one that is taken.
+    cloud.put(record);
+    let other = lyceum_testkit::manifests(&[("geo", &GEO.replace("notebooks", "hub"))]);
+    let (mut observed, plan_of_free) = look(&cloud, &other, &site(), &context());
+    assert_eq!(summary(&plan_of_free), ["Replace geo/record/hub"]);
+    let theirs = ["203.0.113.9".to_string()].into();
+    observed.surroundings.taken_names = [("hub.example.edu".to_string(), theirs)].into();
+    let state = desired(&other, &site(), &Inputs::new(&other, None, &observed));
+    let plan = plan(&state, &observed, &context());
+    assert!(
+        !summary(&plan).contains(&"Replace geo/record/hub".to_string()),
+        "{:?}",
+        summary(&plan)
+    );
+    assert_eq!(blocked(&plan), ["geo/record/hub"]);
 }
 
 #[test]
