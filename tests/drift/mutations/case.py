@@ -21,10 +21,8 @@ class Case:
 
     `path` is the attribute that it concerns, `tags`, or `WHOLE` for an object
     that is taken away. `along` are the addresses that drift with it, perhaps with
-    `*` in them; what only
-    follows another change need not be named. `blocks` is an attribute of the same
-    object whose change waits for consent meanwhile. `undo` puts back what the program
-    must not, after it has done what it must. A case that nobody can put back comes `last`.
+    `*` in them; what only follows another change need not be named. `undo` puts back
+    what the program must not, after it has done what it must. A case that nobody can put back comes `last`.
     """
 
     address: str
@@ -35,7 +33,6 @@ class Case:
     action: str = "update"
     reason: str = "drift"
     along: tuple[str, ...] = ()
-    blocks: str = ""
     undo: Callable[[Account], object] | None = None
     last: bool = False
 
