@@ -12,28 +12,25 @@ ADDRESS = "geo-101/elastic-ip/hub"
 WORLD = "0.0.0.0/0"
 
 
-def rename(address):
-    """A changed tag."""
+def tag(address, did, key, value):
+    """A tag as somebody puts it on."""
     return Case(
         address,
         "tags",
-        "renamed",
+        did,
         lambda account: account.ec2.create_tags(
-            Resources=[account.id(address)], Tags=[{"Key": "Name", "Value": "somebody's"}]
+            Resources=[account.id(address)], Tags=[{"Key": key, "Value": value}]
         ),
     )
+
+
+def rename(address):
+    return tag(address, "renamed", "Name", "somebody's")
 
 
 def label(address):
-    """A tag as a label of the manifest would have made it."""
-    return Case(
-        address,
-        "tags",
-        "a label that nobody gave",
-        lambda account: account.ec2.create_tags(
-            Resources=[account.id(address)], Tags=[{"Key": "lyceum:label:colour", "Value": "red"}]
-        ),
-    )
+    """As a label of the manifest would have made it."""
+    return tag(address, "a label that nobody gave", "lyceum:label:colour", "red")
 
 
 def unlabel(address, key):

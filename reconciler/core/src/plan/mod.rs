@@ -21,6 +21,7 @@ mod nodes;
 mod order;
 mod prune;
 mod steps;
+mod waits;
 
 use std::collections::{BTreeMap, BTreeSet};
 
