@@ -44,10 +44,10 @@ impl Emulator {
         self.own.reset().with_context(|| self.log())
     }
 
-    /// Whether it finds an object's tags by its id, as it does from its start
-    /// on, or searches all tags there are, as the emulator itself would.
-    pub fn find_tags_by_id(&self, on: bool) -> Result<()> {
-        self.own.find_tags_by_id(on).with_context(|| self.log())
+    /// Whether it does once what it would do again for every request and every
+    /// object, as it does from its start on, or works as it comes.
+    pub fn be_quick(&self, on: bool) -> Result<()> {
+        self.own.be_quick(on).with_context(|| self.log())
     }
 
     /// The end of what it wrote, for a failed test.

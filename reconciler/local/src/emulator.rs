@@ -25,6 +25,7 @@ const LOG_SHOWN: usize = 8_000;
 const FILES: &[(&str, &str)] = &[
     ("emulator.py", include_str!("../emulator/emulator.py")),
     ("cloud.py", include_str!("../emulator/cloud.py")),
+    ("quick.py", include_str!("../emulator/quick.py")),
     ("wire.py", include_str!("../emulator/wire.py")),
     ("images.json", include_str!("../emulator/images.json")),
 ];
@@ -92,11 +93,11 @@ impl Emulator {
         ask(self.address, "POST", "/moto-api/reset").map(drop)
     }
 
-    /// Whether it finds an object's tags by its id, as it does from its start
-    /// on, or searches all tags there are, as the emulator itself would.
-    pub fn find_tags_by_id(&self, on: bool) -> Result<(), Error> {
-        let way = if on { "index" } else { "search" };
-        ask(self.address, "POST", &format!("/lyceum/tags/{way}")).map(drop)
+    /// Whether it does once what it would do again for every request and every
+    /// object, as it does from its start on, or works as it comes (`quick.py`).
+    pub fn be_quick(&self, on: bool) -> Result<(), Error> {
+        let way = if on { "on" } else { "off" };
+        ask(self.address, "POST", &format!("/lyceum/quick/{way}")).map(drop)
     }
 
     /// Makes a public zone: the one thing a cluster with a domain needs and the

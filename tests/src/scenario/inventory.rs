@@ -84,6 +84,11 @@ pub fn fidelity(endpoint: &str, repository: &Path) -> Result<String> {
     reader("fidelity.py", &arguments)
 }
 
+/// What the emulator says to a list of questions, a line each.
+pub fn said(endpoint: &str) -> Result<Vec<String>> {
+    Ok(reader("said.py", &["--endpoint", endpoint])?.lines().map(String::from).collect())
+}
+
 /// What `ours` has more of than `theirs`; lines may repeat.
 fn lacking(ours: &[String], theirs: &[String]) -> Vec<String> {
     let mut left: Vec<&String> = theirs.iter().collect();

@@ -12,7 +12,7 @@ mod terminal;
 mod world;
 
 pub use consents::Consent;
-pub use inventory::{Inventory, fidelity};
+pub use inventory::{Inventory, fidelity, said};
 pub use program::{Ended, Lyceum, Running, Victim, terminate};
 pub use repo::Repo;
 pub use terminal::at_terminal;

@@ -64,9 +64,9 @@ impl World {
         self.emulator.url()
     }
 
-    /// See [`Emulator::find_tags_by_id`].
-    pub fn find_tags_by_id(&self, on: bool) -> Result<()> {
-        self.emulator.find_tags_by_id(on)
+    /// See [`Emulator::be_quick`].
+    pub fn be_quick(&self, on: bool) -> Result<()> {
+        self.emulator.be_quick(on)
     }
 
     /// The emulator's process id.
