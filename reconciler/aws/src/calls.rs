@@ -24,8 +24,9 @@ pub(crate) const VISIBLE: Duration = Duration::from_secs(120);
 /// How long a call for one item of a list may wait for answers: what is wrong with
 /// one cluster's keeps nobody else waiting for the look.
 const ITEM: Duration = Duration::from_secs(8);
-/// Calls in flight for the items of one list.
-const AT_ONCE: usize = 16;
+/// Calls in flight for the items of one list: few enough that the pages of another,
+/// which wait for one another, do not wait for all of them as well.
+const AT_ONCE: usize = 8;
 /// How much longer than one of its calls a list of a look may take, with all that
 /// is read for it: it ends before the look as a whole.
 const LIST: Duration = Duration::from_secs(10);

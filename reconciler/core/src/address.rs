@@ -118,10 +118,12 @@ pub fn output_of(address: &Address, output: &str) -> String {
 pub fn refs_in(text: &str) -> Vec<Ref> {
     let mut found = Vec::new();
     let mut rest = text;
-    while let Some(start) = rest.find("@{") {
-        rest = &rest[start + 2..];
-        let Some(end) = rest.find('}') else { break };
-        found.extend(parse_ref(&rest[..end]));
+    // By one character: nearly every text has none, and this is asked of all.
+    while let Some((_, after)) = rest.split_once('@') {
+        rest = after;
+        let Some(inner) = rest.strip_prefix('{') else { continue };
+        let Some((inner, _)) = inner.split_once('}') else { break };
+        found.extend(parse_ref(inner));
     }
     found
 }
