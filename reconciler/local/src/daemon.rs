@@ -325,9 +325,14 @@ fn remove_empty_below(folder: &Path) {
 
 fn another_daemon_runs() -> bool {
     let Ok(entries) = fs::read_dir("/proc") else { return false };
-    entries.flatten().any(|entry| {
-        fs::read_to_string(entry.path().join("comm")).is_ok_and(|name| name.trim() == "dockerd")
-    })
+    entries.flatten().any(|entry| is_a_daemon(&entry.path()))
+}
+
+/// One that was killed keeps its name until the kernel is done with it, but has no
+/// command line any more: counted, it would leave the host as dockerd made it.
+fn is_a_daemon(process: &Path) -> bool {
+    let read = |name| fs::read(process.join(name)).unwrap_or_default();
+    read("comm").trim_ascii() == b"dockerd" && !read("cmdline").is_empty()
 }
 
 fn output(program: &str, arguments: &[&str]) -> String {
@@ -355,6 +360,27 @@ fn last_lines(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_daemon_that_has_ended_is_none_although_it_is_not_gone_yet() {
+        let folder = std::env::temp_dir().join(format!("lyl-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let program = folder.join("dockerd");
+        fs::copy("/bin/sleep", &program).unwrap();
+        let mut child = Command::new(&program).arg("60").spawn().unwrap();
+        let process = PathBuf::from(format!("/proc/{}", child.id()));
+        let is_it = |what, expected: bool| {
+            let seen = || Ok(is_a_daemon(&process) == expected);
+            wait_until(what, READY_WITHIN, seen).unwrap();
+        };
+        is_it("its life", true);
+        child.kill().unwrap();
+        is_it("its death", false);
+        // Nobody has waited for it: it is there, by its name.
+        assert_eq!(fs::read_to_string(process.join("comm")).unwrap(), "dockerd\n");
+        child.wait().unwrap();
+        fs::remove_dir_all(&folder).unwrap();
+    }
 
     #[test]
     fn only_dockers_chains_are_taken_out_of_a_table() {
