@@ -51,7 +51,7 @@ pub struct Bounds(Vec<Verdict>);
 impl Bounds {
     /// Of an apply from nothing: a fifth of Terraform's time.
     pub fn apply(&mut self, clusters: usize, cost: Cost) {
-        self.time(Deed::Apply, clusters, cost, 5.0);
+        self.time(Deed::Apply, (clusters, ""), cost, 5.0);
     }
 
     /// Of a plan without changes: calls by a formula, a fifth of Terraform's
@@ -62,11 +62,9 @@ impl Bounds {
         let what = format!("plan, {clusters} clusters, 45 + 8·N");
         self.add(what, requests as f64, most as f64, "calls");
         match clusters {
-            1 => self.time(Deed::Plan, clusters, cost, 5.0),
+            1 => self.time(Deed::Plan, (clusters, how), cost, 5.0),
             30 => {
-                let before = self.0.len();
-                self.time(Deed::Plan, clusters, cost, 20.0);
-                self.0[before..].iter_mut().for_each(|verdict| verdict.what += how);
+                self.time(Deed::Plan, (clusters, how), cost, 20.0);
                 self.add(format!("plan, {clusters} clusters"), mebibytes(cost), 64.0, "MiB");
             }
             _ => {}
@@ -76,11 +74,8 @@ impl Bounds {
     /// Of the same plan on the emulator as it is, which is said and not judged.
     pub fn beside(&mut self, clusters: usize, cost: Cost) {
         let kept = self.0.len();
-        self.time(Deed::Plan, clusters, cost, 20.0);
-        for verdict in &mut self.0[kept..] {
-            verdict.what += ", emulator as it is";
-            verdict.is_judged = false;
-        }
+        self.time(Deed::Plan, (clusters, ", emulator as it is"), cost, 20.0);
+        self.0[kept..].iter_mut().for_each(|verdict| verdict.is_judged = false);
     }
 
     /// Of checking a thousand manifests without AWS: 1 s of CPU, 100 MiB.
@@ -105,11 +100,11 @@ impl Bounds {
     }
 
     /// A part of what Terraform took, where that was recorded.
-    fn time(&mut self, deed: Deed, clusters: usize, cost: Cost, part: f64) {
+    fn time(&mut self, deed: Deed, (clusters, how): (usize, &str), cost: Cost, part: f64) {
         if let Some(theirs) = recorded(deed, clusters) {
             let what =
                 format!("{deed:?}, {clusters} clusters, 1/{part} of Terraform's").to_lowercase();
-            self.add(what, cost.wall.as_secs_f64(), theirs.seconds / part, "s");
+            self.add(what + how, cost.wall.as_secs_f64(), theirs.seconds / part, "s");
         }
     }
 
