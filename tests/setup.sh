@@ -10,6 +10,9 @@ cache=${XDG_CACHE_HOME:-$HOME/.cache}/lyceum
 deny_version=0.20.2
 # The first that is there is taken, after the one that LYCEUM_BROWSER names.
 browsers=(chromium google-chrome google-chrome-stable chromium-browser)
+# Debian's and Ubuntu's own is built to be fast. What pyenv compiles and puts first
+# in PATH takes half as long again for the emulator's work, which tests wait for.
+python=/usr/bin/python3
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 
@@ -39,7 +42,7 @@ system_packages() {
     command -v openssl >/dev/null || wanted+=(openssl)
     command -v curl >/dev/null || wanted+=(curl)
     pkg-config --exists openssl 2>/dev/null || wanted+=(libssl-dev)
-    python3 -c 'import venv, ensurepip' 2>/dev/null || wanted+=(python3-venv)
+    "$python" -c 'import venv, ensurepip' 2>/dev/null || wanted+=(python3-venv)
     # Nodes are containers, made from Debian's packages. A machine's own Docker
     # will do; where there is none, tests start docker.io's by themselves.
     docker version >/dev/null 2>&1 || [ -x /usr/sbin/dockerd ] || wanted+=(docker.io)
@@ -66,14 +69,14 @@ as_root() {
     "${root[@]}" "$@"
 }
 
-# An environment carries a copy of the list it was made from: another list means
-# another environment.
+# An environment carries a copy of the list it was made from: another list, or
+# another Python, means another environment.
 environment() {
     local venv=$cache/$1 list=$2
-    cmp -s "$list" "$venv/requirements.txt" && return
+    cmp -s "$list" "$venv/requirements.txt" && [ "$venv/bin/python" -ef "$python" ] && return
     say "making the Python environment $venv"
     rm -rf "$venv"
-    python3 -m venv "$venv"
+    "$python" -m venv "$venv"
     "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$list" >&2
     cp "$list" "$venv/requirements.txt"
 }
