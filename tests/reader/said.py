@@ -31,7 +31,9 @@ def said(endpoint):
         made.meta.events.register("before-parse", hear)
         return made
 
-    ec2, iam, sqs, ssm = (heard(service) for service in ("ec2", "iam", "sqs", "ssm"))
+    ec2, iam, s3, sqs, ssm = map(heard, ("ec2", "iam", "s3", "sqs", "ssm"))
+    autoscaling, cloudwatch, efs = map(heard, ("autoscaling", "cloudwatch", "efs"))
+    discovery, events, route53, sts = map(heard, ("servicediscovery", "events", "route53", "sts"))
     vpcs = [vpc["VpcId"] for vpc in ec2.describe_vpcs()["Vpcs"]]
     ec2.describe_instances()
     ec2.describe_volumes()
@@ -41,7 +43,31 @@ def said(endpoint):
     ec2.describe_launch_templates()
     ec2.describe_tags()
     ec2.describe_tags(Filters=[{"Name": "resource-id", "Values": vpcs[::-1]}])
+    ec2.describe_tags(Filters=[{"Name": "resource-id", "Values": ["vpc-*"]}])
+    ec2.describe_tags(Filters=[{"Name": "resource-id", "Values": vpcs}, {"Name": "key", "Values": ["lyceum:*"]}])
+    ec2.describe_launch_template_versions(Versions=["$Latest"])
+    ec2.describe_route_tables()
+    ec2.describe_internet_gateways()
+    ec2.describe_addresses()
+    ec2.describe_security_group_rules()
+    ec2.describe_vpc_attribute(VpcId=vpcs[0], Attribute="enableDnsSupport")
+    autoscaling.describe_auto_scaling_groups()
+    autoscaling.describe_policies()
+    autoscaling.describe_scheduled_actions()
+    cloudwatch.describe_alarms()
+    discovery.list_namespaces()
+    discovery.list_services()
+    efs.describe_access_points()
+    events.list_rules()
+    route53.list_hosted_zones()
+    for bucket in s3.list_buckets()["Buckets"]:
+        s3.list_objects_v2(Bucket=bucket["Name"])
+        s3.get_bucket_tagging(Bucket=bucket["Name"])
+        s3.get_bucket_policy(Bucket=bucket["Name"])
+        s3.get_bucket_encryption(Bucket=bucket["Name"])
+    sts.get_caller_identity()
     iam.list_roles()
+    iam.list_instance_profiles()
     iam.get_account_authorization_details()
     sqs.list_queues()
     ssm.describe_parameters()
@@ -50,6 +76,8 @@ def said(endpoint):
         refused(lambda: iam.get_role(RoleName="nobody"))
         refused(lambda: ssm.get_parameter(Name="/nothing"))
         refused(lambda: sqs.get_queue_url(QueueName="nowhere"))
+        refused(lambda: s3.get_bucket_policy(Bucket="nothing-of-this-name"))
+        refused(lambda: route53.get_hosted_zone(Id="ZNOTHING"))
     # It keeps whether the key was asked for, for all of EC2.
     for asked in (True, False, True):
         ec2.describe_key_pairs(IncludePublicKey=asked)
@@ -70,5 +98,7 @@ if __name__ == "__main__":
     endpoint = parser.parse_args().endpoint
     quiet = client("ec2", endpoint)
     if not quiet.describe_key_pairs()["KeyPairs"]:
-        quiet.create_key_pair(KeyName="said")
+        odd = [{"Key": "odd", "Value": "<a & 'b'> \"c\" \u00e9\u4e16 "}, {"Key": "empty", "Value": ""}]
+        named = [{"ResourceType": "key-pair", "Tags": odd}]
+        quiet.create_key_pair(KeyName="said", TagSpecifications=named)
     print("\n".join(said(endpoint)))

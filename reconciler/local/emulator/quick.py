@@ -6,7 +6,9 @@ and `…/on` again. No answer depends on it. What is kept has a limit: the field
 paths of services' models.
 """
 
-from functools import cache
+from contextlib import suppress
+from functools import cache, partial
+from xml.sax import saxutils
 
 PATH = "/lyceum/quick/"
 
@@ -28,9 +30,8 @@ def quickened():
     tags_by_id(switch)
     own_folder_once(switch)
     methods_once(switch)
-    names_checked_once(switch)
-    names_of_fields_once(switch)
-    places_of_changes_once(switch)
+    fields_by_known_names(switch)
+    answers_written_plainly(switch)
     return switch
 
 
@@ -49,7 +50,7 @@ def tags_by_id(switch):
         # was made first stays first.
         few, made = TagBackend(), ids if len(ids) == 1 else self.tags
         few.tags.update({one: self.tags[one] for one in made if one in ids and one in self.tags})
-        return search(few, filters)
+        return search(few, {name: filters[name] for name in filters if name != "resource-id"})
 
     TagBackend.describe_tags = switch.either(by_id, search)
 
@@ -71,65 +72,111 @@ def methods_once(switch):
     responses.method_names_from_class = switch.either(cache(look), look)
 
 
-def names_checked_once(switch):
-    """Every element of every answer has its name checked, letter by letter."""
+def fields_by_known_names(switch):
+    """For every field of every object the names under which it may have that are
+    worked out, and its path is held against each place where a service changes what
+    it says. The names follow from the object's class, the field, its shape and the
+    shape this stands in. Shapes live as long as their service's model, but for
+    errors': those are new each time."""
+    from moto.core import serialize
+    from moto.core.serialize import MISSING, AttributePickerContext, ErrorShape
+
+    search = serialize.ResponseSerializer.get_value
+    get_value, picked = serialize.get_value, serialize.XFormedAttributePicker
+    names, places = {}, {}
+
+    def by_known_names(self, value, key, shape):
+        picker, within = self._value_picker, getattr(shape, "parent", None)
+        if type(picker) is not picked or ErrorShape in (type(shape), type(within)):
+            return search(self, value, key, shape)
+        place = type(value), key, id(shape), id(within)
+        if place not in names:
+            context = AttributePickerContext(obj=value, key=key, shape=shape)
+            # The shapes are kept with it, so that their ids stay theirs.
+            names[place] = shape, within, tuple(picker.get_possible_keys(context))
+        found = None
+        look = value.get if type(value) is dict else partial(get_value, value)
+        for name in names[place][2]:
+            there = look(name, MISSING)
+            if there is not MISSING:
+                found = there
+                break
+        every = picker.response_transformers
+        return changed(every, self.path, key, found) if every else found
+
+    def changed(every, path, key, found):
+        # Places are added while it runs, and how one is changed is exchanged, but
+        # none is taken out.
+        place = id(every), len(every), *path, key
+        if place not in places:
+            full = f"{'.'.join(path)}.{key}"
+            places[place] = every, next((end for end in every if full.endswith(end)), None)
+        end = places[place][1]
+        return found if end is None else every[end](found)
+
+    serialize.ResponseSerializer.get_value = switch.either(by_known_names, search)
+
+
+def answers_written_plainly(switch):
+    """XML is written through a parser's events, with each name checked letter by
+    letter and each option looked at for each element. What an answer is made of
+    needs none; what is anything else is written as ever."""
     import xmltodict
 
-    check = xmltodict._validate_name
-    xmltodict._validate_name = switch.either(cache(check), check)
+    write, good = xmltodict.unparse, set()
+    plain = {"pretty": False, "short_empty_elements": True}
+    escape, quoteattr = saxutils.escape, saxutils.quoteattr
+
+    def plainly(document, full_document=True, **options):
+        if options == plain and len(document) == 1:
+            text = ['<?xml version="1.0" encoding="utf-8"?>\n'] if full_document else []
+            with suppress(Special):
+                for name, value in document.items():
+                    element(checked(name), value, text.append)
+                return "".join(text)
+        return write(document, full_document=full_document, **options)
+
+    def checked(name):
+        if name not in good:
+            if type(name) is not str or name[:1] in ("", "@", "#"):
+                raise Special
+            xmltodict._validate_name(name, "element")
+            good.add(name)
+        return name
+
+    def element(name, value, out):
+        kind = type(value)
+        if kind is str:
+            out(f"<{name}>{escape(value)}</{name}>" if value else f"<{name}/>")
+        elif kind is dict:
+            structure(name, value, out)
+        elif value is None:
+            out(f"<{name}/>")
+        elif kind is bool:
+            out(f"<{name}>{str(value).lower()}</{name}>")
+        elif kind is int or kind is float:
+            out(f"<{name}>{value}</{name}>")
+        else:
+            raise Special
+
+    def structure(name, members, out):
+        attributes, inner = "", []
+        for key, value in members.items():
+            if key == "@xmlns" and type(value) is str:
+                attributes += f" xmlns={quoteattr(value)}"
+            elif type(value) is list:
+                for one in value:
+                    element(checked(key), one, inner.append)
+            else:
+                element(checked(key), value, inner.append)
+        out(f"<{name}{attributes}")
+        out(f">{''.join(inner)}</{name}>" if inner else "/>")
+
+    xmltodict.unparse = switch.either(plainly, write)
 
 
-def names_of_fields_once(switch):
-    """The names under which an object may have a field are worked out for every
-    field of every object. They follow from the object's class, the field, its shape
-    and the shape this stands in. Shapes live as long as their service's model, but
-    for errors': those are new each time."""
-    from moto.core.errors import ErrorShape
-    from moto.core.serialize import XFormedAttributePicker
-
-    work_out, known = XFormedAttributePicker.get_possible_keys, {}
-
-    def once(self, context):
-        shape = context.shape
-        within = getattr(shape, "parent", None)
-        if isinstance(shape, ErrorShape) or isinstance(within, ErrorShape):
-            return work_out(self, context)
-        place = type(context.obj), context.key, id(shape), id(within)
-        if place not in known:
-            # The shapes are kept with it, so that their ids stay theirs.
-            known[place] = shape, within, tuple(work_out(self, context))
-        return known[place][2]
-
-    XFormedAttributePicker.get_possible_keys = switch.either(once, work_out)
-
-
-def places_of_changes_once(switch):
-    """The path of every field of every object is held against each place where a
-    service changes what it says. Places are added while it runs, and how one is
-    changed is exchanged, but none is taken out. A picker serves one request, in one
-    thread."""
-    from moto.core.serialize import AttributePicker
-
-    pick, known = AttributePicker.__call__, {}
-
-    def once(self, context):
-        every = self.response_transformers
-        if not every:
-            return pick(self, context)
-        place = id(every), context.key_path, context.key
-        # They are kept with it, so that their id stays theirs.
-        _, count, ends = known.get(place, (every, 0, ()))
-        if count != len(every):
-            path = f"{context.key_path}.{context.key}"
-            ends = tuple(end for end in every if path.endswith(end))
-            known[place] = every, len(every), ends
-        self.response_transformers = {end: every[end] for end in ends}
-        try:
-            return pick(self, context)
-        finally:
-            self.response_transformers = every
-
-    AttributePicker.__call__ = switch.either(once, pick)
+class Special(Exception):
+    """Something that is not written plainly."""
 
 
 def switched(app, switch):
