@@ -26,6 +26,9 @@ pub(crate) struct Listing {
     pub(crate) members: BTreeMap<String, Member>,
     /// Records of somebody else's with names that clusters want: where they lead.
     pub(crate) taken_names: BTreeMap<String, BTreeSet<String>>,
+    /// Parameters below clusters' prefixes that are nobody's of ours: their names,
+    /// by cluster.
+    pub(crate) strange_parameters: BTreeMap<String, BTreeSet<String>>,
 }
 
 /// One object as its service lists it.

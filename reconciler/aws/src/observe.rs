@@ -62,6 +62,7 @@ async fn region_state(aws: &Aws, region: &str, scope: &Scope) -> ObservedState {
     state.instances.extend(all.instances.into_iter().map(known));
     state.objects.extend(all.objects);
     state.gaps.extend(all.gaps);
+    state.surroundings.strange_parameters.insert(region.into(), all.strange_parameters);
     state
 }
 
@@ -123,6 +124,7 @@ fn joined(listings: impl IntoIterator<Item = Listing>) -> Listing {
         all.gaps.extend(one.gaps);
         all.instances.extend(one.instances);
         all.members.extend(one.members);
+        all.strange_parameters.extend(one.strange_parameters);
     }
     all
 }

@@ -96,6 +96,10 @@ pub struct Surroundings {
     /// Region to those of the operator's secrets asked for that are there. A
     /// region is absent when nobody could look.
     pub secrets: BTreeMap<String, BTreeSet<String>>,
+    /// Region, then cluster, to the names of parameters below its prefix that no
+    /// manifest asks for: what its roles published, what an operator put there.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub strange_parameters: BTreeMap<String, BTreeMap<String, BTreeSet<String>>>,
     /// Records that are nobody's of ours and have a name that a cluster wants:
     /// name to where they lead.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -242,6 +246,7 @@ impl ObservedState {
         self.surroundings.images.extend(other.surroundings.images);
         self.surroundings.hosted_zones.extend(other.surroundings.hosted_zones);
         self.surroundings.secrets.extend(other.surroundings.secrets);
+        self.surroundings.strange_parameters.extend(other.surroundings.strange_parameters);
         self.surroundings.taken_names.extend(other.surroundings.taken_names);
     }
 }

@@ -8,17 +8,15 @@ use super::args::{ApplyArgs, ExecutionArgs};
 use super::failure::Failed;
 use super::{Exit, ask, output, plan, progress, stop};
 use crate::render::{Counts, Paint, outcomes, text};
-use crate::road::{Done, Look, Passes, Road, Wanted, declared};
+use crate::road::{Done, Look, Passes, Road, Wanted};
 use crate::source::Git;
 
 pub(super) async fn run(args: ApplyArgs) -> Result<Exit, Failed> {
     let begun = Instant::now();
-    let declared = declared(&args.repo.repo, Some(&args.rev))?;
-    output::warn_of(&declared);
+    let (declared, agent) = plan::given(&args.repo.repo, Some(&args.rev), &args.agent)?;
     if Git::open(&declared.root)?.is_dirty()? {
         output::note("the working tree has changes that are not committed and not applied");
     }
-    let agent = plan::agent(&args.agent)?;
     let clusters = args.clusters.into_iter().collect();
     let wanted = Wanted { clusters, ..Wanted::default() };
     let road = Road::to_aws(declared, agent, wanted).await?;

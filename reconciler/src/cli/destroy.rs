@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use lyceum_core::observed::Surroundings;
+
 use super::args::DestroyArgs;
 use super::failure::{Failed, Refused};
 use super::{Exit, apply, ask, output, plan};
@@ -21,6 +23,7 @@ pub(super) async fn run(args: DestroyArgs) -> Result<Exit, Failed> {
     };
     let road = Road::to_aws(declared, None, wanted).await?;
     let first = road.look().await?;
+    let stays = nobodys(&first.observed.surroundings, &args.clusters);
     plan::show(&road, &first)?;
     let exit = if first.plan.is_empty() {
         output::note("nothing is left that may be removed");
@@ -31,10 +34,28 @@ pub(super) async fn run(args: DestroyArgs) -> Result<Exit, Failed> {
         output::note("nothing was removed");
         Exit::Error
     };
+    output::print(&stays)?;
     if args.execution.stats {
         output::print(&plan::stats(&road.cloud, begun).to_string())?;
     }
     Ok(exit)
+}
+
+/// What no manifest asked for is nobody's to remove.
+fn nobodys(around: &Surroundings, clusters: &[String]) -> String {
+    let mut text = String::new();
+    for (region, strange) in &around.strange_parameters {
+        for name in clusters.iter().flat_map(|cluster| strange.get(cluster)).flatten() {
+            text += &format!("\n  {name} in {region}");
+        }
+    }
+    if text.is_empty() {
+        return text;
+    }
+    format!(
+        "Parameters that stay, put there by roles of nodes or by an operator:{text}\n\
+         Remove them with `aws ssm delete-parameter` once nobody needs them.\n"
+    )
 }
 
 /// The next apply, or a running service, would make it again.

@@ -1,5 +1,7 @@
 //! `lyceum plan`: what would change, and why.
 
+use std::path::Path;
+use std::thread;
 use std::time::Instant;
 
 use lyceum_aws::Aws;
@@ -8,13 +10,11 @@ use super::args::{AgentArgs, PlanArgs, PlanFormat};
 use super::failure::Failed;
 use super::{Exit, output};
 use crate::render::{Paint, RunStats, View, json, markdown, text};
-use crate::road::{AgentFile, Look, Road, Wanted, declared};
+use crate::road::{AgentFile, DeclaredManifests, Look, Road, Wanted, declared};
 
 pub(super) async fn run(args: PlanArgs) -> Result<Exit, Failed> {
     let begun = Instant::now();
-    let declared = declared(&args.repo.repo, args.rev.as_deref())?;
-    output::warn_of(&declared);
-    let agent = agent(&args.agent)?;
+    let (declared, agent) = given(&args.repo.repo, args.rev.as_deref(), &args.agent)?;
     let clusters = args.clusters.into_iter().collect();
     let wanted = Wanted { clusters, ..Wanted::default() };
     let road = Road::to_aws(declared, agent, wanted).await?;
@@ -29,6 +29,21 @@ pub(super) async fn run(args: PlanArgs) -> Result<Exit, Failed> {
     })?;
     let changes = args.detailed_exitcode && !look.plan.is_empty();
     Ok(if changes { Exit::Changes } else { Exit::Well })
+}
+
+/// The manifests and the node agent: each keeps a core busy for a moment.
+pub(super) fn given(
+    repo: &Path,
+    revision: Option<&str>,
+    args: &AgentArgs,
+) -> Result<(DeclaredManifests, Option<AgentFile>), Failed> {
+    thread::scope(|scope| {
+        let agent = scope.spawn(|| agent(args));
+        let declared = declared(repo, revision)?;
+        output::warn_of(&declared);
+        let agent = agent.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        Ok((declared, agent))
+    })
 }
 
 /// The node agent; says so when there is none.

@@ -554,6 +554,7 @@ fn surroundings(scope: &Scope) -> Surroundings {
         images: images.collect(),
         hosted_zones: BTreeMap::from([("example.edu".into(), "Z1".into())]),
         secrets: scope.secrets.clone(),
+        strange_parameters: BTreeMap::new(),
         taken_names: BTreeMap::new(),
     }
 }

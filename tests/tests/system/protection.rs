@@ -21,6 +21,10 @@ fn destroying_leaves_what_holds_data_and_says_how_to_consent() {
     let world = World::new().unwrap();
     let program = Lyceum::new(&world.endpoint(), repo.path()).unwrap();
     program.apply().unwrap();
+    // As the hub's role and an operator do.
+    let put = "for name in ('geo-101', 'geo-102'): aws('ssm').put_parameter(\
+               Name=f'/lyceum/{name}/notebook-image', Value='x', Type='SecureString')";
+    world.boto3(put).unwrap();
     let refused = program.run(&["destroy", "--cluster", "geo-101", "--yes"]).unwrap();
     assert_ne!(refused.code, Some(0), "HEAD still declares it: {refused}");
     let destroy = ["destroy", "--cluster", "geo-101", "--yes", "--force"];
@@ -33,6 +37,11 @@ fn destroying_leaves_what_holds_data_and_says_how_to_consent() {
     assert!(!has(&left, "scaling-group", "geo-101/scaling-group/workers"), "{ended}");
     let said = format!("{}{}", ended.stdout, ended.stderr);
     assert!(said.contains("geo-101/file-system/main") && said.contains("consent"), "{ended}");
+    assert!(ended.stdout.contains("\n  /lyceum/geo-101/notebook-image in us-east-1\n"), "{ended}");
+    assert!(!ended.stdout.contains("geo-102"), "another cluster's: {ended}");
+    // Once more: what stays is said though nothing is left to do.
+    let again = program.run(&destroy).unwrap().succeeded().unwrap();
+    assert!(again.stdout.contains("/lyceum/geo-101/notebook-image"), "{again}");
 }
 
 #[test]

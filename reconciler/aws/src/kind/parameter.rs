@@ -34,15 +34,19 @@ pub(crate) async fn described(
         .await
 }
 
-/// Those of them that are ours.
+/// Those of them that are ours; of others below a cluster's prefix the names.
 pub(crate) fn listing(
     clients: &Clients,
     described: &[aws_sdk_ssm::types::Parameter],
 ) -> Listing {
     let mut listing = Listing::default();
     for parameter in described {
-        if let Some(address) = address(&clients.site, parameter.name().unwrap_or_default()) {
+        let name = parameter.name().unwrap_or_default();
+        let Some((cluster, short)) = place(&clients.site, name) else { continue };
+        if let Some(address) = address(&clients.site, name) {
             listing.push(address, &clients.region, read(parameter.clone()));
+        } else if !RESERVED_PARAMETERS.contains(&short) {
+            listing.strange_parameters.entry(cluster.into()).or_default().insert(name.into());
         }
     }
     listing
