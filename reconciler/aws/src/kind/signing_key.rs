@@ -76,8 +76,8 @@ fn tagged(resource: &Resource) -> Result<Vec<Tag>, CloudError> {
     tags::build(&all, |key, value| Tag::builder().key(key).value(value).build())
 }
 
-/// Makes a parameter where none is. One that is there, or may be after a lost
-/// answer, is left as it is.
+/// Makes a parameter where none is; one that is there is left as it is. Repeated
+/// after a lost answer, it finds its own.
 async fn put_new(
     clients: &Clients,
     (name, kind, value): (&str, ParameterType, &str),
@@ -85,13 +85,13 @@ async fn put_new(
 ) -> Result<(), CloudError> {
     let put = clients
         .calls
-        .send(Call::once("ssm", "PutParameter"), || {
+        .send(Call::repeatable("ssm", "PutParameter"), || {
             let request = clients.ssm.put_parameter().name(name).value(value);
             request.r#type(kind.clone()).set_tags(Some(tags.to_vec())).send()
         })
         .await;
     match put {
-        Err(error) if !matches!(error.class, Class::Exists | Class::Ambiguous) => Err(error),
+        Err(error) if error.class != Class::Exists => Err(error),
         _ => Ok(()),
     }
 }

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use lyceum_core::address::{Address, refs_in_value};
 use lyceum_core::cloud::{Class, Cloud};
 use lyceum_core::desired::{Agent, Inputs, desired, scope};
-use lyceum_core::kind::{Body, Rule, facts};
+use lyceum_core::kind::{Body, InternetGateway, Rule, facts};
 use lyceum_core::manifest::repository::{Consent, Deed};
 use lyceum_core::manifest::{Manifests, load};
 use lyceum_core::observed::{Gap, Object, ObservedState};
@@ -543,6 +543,25 @@ fn of_two_objects_of_one_address_the_oldest_stays_unless_the_extra_holds_data() 
     assert_eq!(blocked(&plan), ["geo/file-system/main"]);
     settle(&cloud, &manifests, &site(), &context(), 1);
     assert_eq!(object(&cloud, "geo/vpc/main").id, vpc);
+}
+
+/// A run died after it had made a gateway; the next did not see it yet, made another,
+/// attached it, and got no further.
+#[test]
+fn of_two_gateways_the_attached_one_stays_though_nothing_uses_it_yet() {
+    let (cloud, manifests) = applied();
+    cloud.lose(&address("geo/route-table/public"));
+    let attached = object(&cloud, "geo/internet-gateway/main");
+    let mut loose = attached.clone();
+    loose.id = "igw-first".into();
+    loose.tags.insert("lyceum:created".into(), "2000".into());
+    loose.body = InternetGateway::default().into();
+    cloud.put(loose);
+    let (_, plan) = look(&cloud, &manifests, &site(), &context());
+    let changes = ["Delete geo/internet-gateway/main", "Create geo/route-table/public"];
+    assert_eq!(summary(&plan), changes);
+    settle(&cloud, &manifests, &site(), &context(), 1);
+    assert_eq!(object(&cloud, "geo/internet-gateway/main").id, attached.id);
 }
 
 #[test]
