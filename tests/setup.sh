@@ -10,9 +10,9 @@ cache=${XDG_CACHE_HOME:-$HOME/.cache}/lyceum
 deny_version=0.20.2
 # The first that is there is taken, after the one that LYCEUM_BROWSER names.
 browsers=(chromium google-chrome google-chrome-stable chromium-browser)
-# Debian's and Ubuntu's own is built to be fast. What pyenv compiles and puts first
-# in PATH takes half as long again for the emulator's work, which tests wait for.
-python=/usr/bin/python3
+# The first that will do. The system's own is built to be fast: one compiled with
+# no more than defaults takes half as long again for the emulator's work.
+pythons=(/usr/bin/python3 python3)
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 
@@ -42,13 +42,21 @@ system_packages() {
     command -v openssl >/dev/null || wanted+=(openssl)
     command -v curl >/dev/null || wanted+=(curl)
     pkg-config --exists openssl 2>/dev/null || wanted+=(libssl-dev)
-    "$python" -c 'import venv, ensurepip' 2>/dev/null || wanted+=(python3-venv)
+    find_python >/dev/null || wanted+=(python3-venv)
     # Nodes are containers, made from Debian's packages. A machine's own Docker
     # will do; where there is none, tests start docker.io's by themselves.
     docker version >/dev/null 2>&1 || [ -x /usr/sbin/dockerd ] || wanted+=(docker.io)
     [ -x /usr/sbin/iptables ] || wanted+=(iptables)
     command -v mmdebstrap >/dev/null || wanted+=(mmdebstrap)
     [ ${#wanted[@]} -eq 0 ] || install "${wanted[@]}"
+}
+
+find_python() {
+    local name can='import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))'
+    for name in "${pythons[@]}"; do
+        "$name" -c "$can" 2>/dev/null && printf '%s\n' "$name" && return
+    done
+    return 1
 }
 
 install() {
@@ -69,11 +77,13 @@ as_root() {
     "${root[@]}" "$@"
 }
 
-# An environment carries a copy of the list it was made from: another list, or
-# another Python, means another environment.
+# An environment carries a copy of the list it was made from: another list means
+# another environment. So does another version of its Python, which sees nothing
+# that is in it.
 environment() {
-    local venv=$cache/$1 list=$2
-    cmp -s "$list" "$venv/requirements.txt" && [ "$venv/bin/python" -ef "$python" ] && return
+    local venv=$cache/$1 list=$2 python
+    cmp -s "$list" "$venv/requirements.txt" && "$venv/bin/python" -c 'import pip' 2>/dev/null && return
+    python=$(find_python) || { say 'Python 3.11 or newer with venv is needed, and apt has none'; exit 1; }
     say "making the Python environment $venv"
     rm -rf "$venv"
     "$python" -m venv "$venv"

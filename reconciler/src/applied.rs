@@ -130,6 +130,13 @@ impl History {
         Self { repository: path.into(), manifests: Mutex::default() }
     }
 
+    /// The same, and what the manifests say that are read already: most clusters are
+    /// at their revision.
+    pub fn knowing(path: &Path, manifests: &Manifests) -> Self {
+        let at = (manifests.revision.clone(), Some(Arc::new(manifests.clone())));
+        Self { manifests: Mutex::new(BTreeMap::from([at])), ..Self::new(path) }
+    }
+
     /// By scope, what each cluster's applied revision desired; a cluster whose
     /// revision is gone from the history, or never was, is absent, and one that
     /// another version of the program applied had nothing of this one's. A region

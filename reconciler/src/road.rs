@@ -107,7 +107,7 @@ impl Road<Aws> {
         let cloud =
             Aws::connect(&spec.owner, &source, options).await.map_err(RoadError::Connect)?;
         let site = cloud.site().clone();
-        let history = History::new(&declared.root);
+        let history = History::knowing(&declared.root, &declared.manifests);
         let agent = agent.map(|(_, agent)| agent);
         Ok(Self { cloud, site, declared, history, agent, wanted })
     }

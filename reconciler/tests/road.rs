@@ -150,8 +150,18 @@ async fn what_was_applied_tells_drift_from_a_changed_manifest() {
     }));
     let other = road.look().await.unwrap();
     assert_eq!(reason(&other, "geo-101/scaling-group/workers"), Some(Reason::Differs));
-    // A history that is gone tells nothing, and loses nothing.
+    assert!(cloud.tamper(&record, |object| {
+        if let Body::Parameter(parameter) = &mut object.body {
+            parameter.value = parameter.value.replace(" by 0.0.0-", " by ");
+        }
+    }));
+    // What is read already is not looked for in the history.
     let nowhere = tempfile::tempdir().unwrap();
+    let before = declared(repository.path(), Some("HEAD~1")).unwrap().manifests;
+    let road = Road { history: History::knowing(nowhere.path(), &before), ..road };
+    let known = road.look().await.unwrap();
+    assert_eq!(known.plan, look.plan);
+    // A history that is gone tells nothing, and loses nothing.
     let road = Road { history: History::new(nowhere.path()), ..road };
     let look = road.look().await.unwrap();
     assert_eq!(reason(&look, "geo-101/scaling-group/workers"), Some(Reason::Differs));

@@ -44,7 +44,8 @@ def said(endpoint):
     ec2.describe_tags()
     ec2.describe_tags(Filters=[{"Name": "resource-id", "Values": vpcs[::-1]}])
     ec2.describe_tags(Filters=[{"Name": "resource-id", "Values": ["vpc-*"]}])
-    ec2.describe_tags(Filters=[{"Name": "resource-id", "Values": vpcs}, {"Name": "key", "Values": ["lyceum:*"]}])
+    ours = {"Name": "key", "Values": ["lyceum:*"]}
+    ec2.describe_tags(Filters=[{"Name": "resource-id", "Values": vpcs}, ours])
     ec2.describe_launch_template_versions(Versions=["$Latest"])
     ec2.describe_route_tables()
     ec2.describe_internet_gateways()

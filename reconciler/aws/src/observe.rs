@@ -62,7 +62,9 @@ async fn region_state(aws: &Aws, region: &str, scope: &Scope) -> ObservedState {
     state.instances.extend(all.instances.into_iter().map(known));
     state.objects.extend(all.objects);
     state.gaps.extend(all.gaps);
-    state.surroundings.strange_parameters.insert(region.into(), all.strange_parameters);
+    if !all.strange_parameters.is_empty() {
+        state.surroundings.strange_parameters.insert(region.into(), all.strange_parameters);
+    }
     state
 }
 

@@ -96,8 +96,9 @@ pub struct Surroundings {
     /// Region to those of the operator's secrets asked for that are there. A
     /// region is absent when nobody could look.
     pub secrets: BTreeMap<String, BTreeSet<String>>,
-    /// Region, then cluster, to the names of parameters below its prefix that no
-    /// manifest asks for: what its roles published, what an operator put there.
+    /// Region, then cluster, to the names of parameters below its prefix that are
+    /// nobody's of ours: what its roles published, what an operator put there. A
+    /// region is absent where there are none, or nobody could look.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub strange_parameters: BTreeMap<String, BTreeMap<String, BTreeSet<String>>>,
     /// Records that are nobody's of ours and have a name that a cluster wants:

@@ -2,8 +2,8 @@
 
 AWS has none of these costs, and with 30 clusters they are most of the time of a
 plan. What they come to is measured by doing without: `POST /lyceum/quick/off`,
-and `…/on` again. No answer depends on it. What is kept has a limit: the fields and
-paths of services' models.
+and `…/on` again. No answer depends on it. What is kept is of the fields and paths of
+services' models, and so has a limit.
 """
 
 from contextlib import suppress
@@ -48,7 +48,7 @@ def tags_by_id(switch):
             return search(self, filters)
         # What is searched is what these ids have; how, stays the emulator's, and what
         # was made first stays first.
-        few, made = TagBackend(), ids if len(ids) == 1 else self.tags
+        few, made = TagBackend(), ids if len(ids) == 1 else list(self.tags)
         few.tags.update({one: self.tags[one] for one in made if one in ids and one in self.tags})
         return search(few, {name: filters[name] for name in filters if name != "resource-id"})
 

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use lyceum_core::observed::Surroundings;
+use lyceum_core::observed::ObservedState;
 
 use super::args::DestroyArgs;
 use super::failure::{Failed, Refused};
@@ -23,8 +23,8 @@ pub(super) async fn run(args: DestroyArgs) -> Result<Exit, Failed> {
     };
     let road = Road::to_aws(declared, None, wanted).await?;
     let first = road.look().await?;
-    let stays = nobodys(&first.observed.surroundings, &args.clusters);
     plan::show(&road, &first)?;
+    output::print(&nobodys(&first.observed, &args.clusters))?;
     let exit = if first.plan.is_empty() {
         output::note("nothing is left that may be removed");
         Exit::Well
@@ -34,27 +34,29 @@ pub(super) async fn run(args: DestroyArgs) -> Result<Exit, Failed> {
         output::note("nothing was removed");
         Exit::Error
     };
-    output::print(&stays)?;
     if args.execution.stats {
         output::print(&plan::stats(&road.cloud, begun).to_string())?;
     }
     Ok(exit)
 }
 
-/// What no manifest asked for is nobody's to remove.
-fn nobodys(around: &Surroundings, clusters: &[String]) -> String {
+/// What is below a cluster's prefix and not the reconciler's, so not its to remove.
+fn nobodys(observed: &ObservedState, clusters: &[String]) -> String {
     let mut text = String::new();
-    for (region, strange) in &around.strange_parameters {
+    for (region, strange) in &observed.surroundings.strange_parameters {
         for name in clusters.iter().flat_map(|cluster| strange.get(cluster)).flatten() {
-            text += &format!("\n  {name} in {region}");
+            text += &format!("  {name} in {region}\n");
         }
+    }
+    if observed.gaps.iter().any(|gap| gap.kind == "parameter") {
+        text += "  not known in full: they could not be listed\n";
     }
     if text.is_empty() {
         return text;
     }
     format!(
-        "Parameters that stay, put there by roles of nodes or by an operator:{text}\n\
-         Remove them with `aws ssm delete-parameter` once nobody needs them.\n"
+        "Parameters that stay, put there by roles of nodes or by an operator:\n{text}\
+         Remove them with `aws ssm delete-parameter` once nobody needs them.\n\n"
     )
 }
 

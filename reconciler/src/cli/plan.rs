@@ -1,5 +1,6 @@
 //! `lyceum plan`: what would change, and why.
 
+use std::panic::resume_unwind;
 use std::path::Path;
 use std::thread;
 use std::time::Instant;
@@ -38,10 +39,11 @@ pub(super) fn given(
     args: &AgentArgs,
 ) -> Result<(DeclaredManifests, Option<AgentFile>), Failed> {
     thread::scope(|scope| {
-        let agent = scope.spawn(|| agent(args));
+        let agent = scope.spawn(|| AgentFile::find(args.agent.as_deref()));
         let declared = declared(repo, revision)?;
         output::warn_of(&declared);
-        let agent = agent.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        let agent = agent.join().unwrap_or_else(|panic| resume_unwind(panic))?;
+        note_a_missing(agent.as_ref());
         Ok((declared, agent))
     })
 }
@@ -49,10 +51,14 @@ pub(super) fn given(
 /// The node agent; says so when there is none.
 pub(super) fn agent(args: &AgentArgs) -> Result<Option<AgentFile>, Failed> {
     let agent = AgentFile::find(args.agent.as_deref())?;
+    note_a_missing(agent.as_ref());
+    Ok(agent)
+}
+
+fn note_a_missing(agent: Option<&AgentFile>) {
     if agent.is_none() {
         output::note("no lyceum-agent beside this program: clusters keep the agent they have");
     }
-    Ok(agent)
 }
 
 /// Shows a plan before it is carried out.

@@ -15,9 +15,9 @@ pub(crate) struct Index<'a> {
 
 impl<'a> Index<'a> {
     /// Of several objects of one address the one others already refer to
-    /// counts, then, where none holds data, one that refers to others itself (an
-    /// attached gateway lets no second one in, nor go while it is used), then the
-    /// oldest, then the first by id: every reconciler keeps the same one.
+    /// counts, then one that holds something or refers to others itself (beside an
+    /// attached gateway no second one can be attached), then the oldest, then the
+    /// first by id: every reconciler keeps the same one.
     pub(crate) fn new(observed: &'a ObservedState) -> Self {
         let mut by_address: BTreeMap<&Address, Vec<&Object>> = BTreeMap::new();
         for object in &observed.objects {
@@ -29,7 +29,8 @@ impl<'a> Index<'a> {
         for (address, mut objects) in by_address {
             objects.sort_by_key(|object| {
                 let name = (object.address.kind(), object.id.clone());
-                let loose = !object.facts().holds_data && !refers_to_any(object);
+                let precious = object.facts().holds_data || object.protected();
+                let loose = !precious && !refers_to_any(object);
                 (!used.contains(&name), loose, object.created(), object.id.as_str())
             });
             let mut objects = objects.into_iter();
