@@ -48,10 +48,29 @@ def let_records_come_back():
     Route53Backend.change_resource_record_sets = by_what_is_there
 
 
+def let_roles_be_gone():
+    """The emulator breaks when a role is taken out of a profile that it is not in, as
+    after a lost answer. AWS says so."""
+    from moto.iam.exceptions import NotFoundException
+    from moto.iam.models import IAMBackend
+
+    remove = IAMBackend.remove_role_from_instance_profile
+
+    def in_words(self, profile_name, role_name):
+        try:
+            return remove(self, profile_name, role_name)
+        except ValueError as error:
+            message = f"Role {role_name} in Instance Profile {profile_name} cannot be found."
+            raise NotFoundException(message) from error
+
+    IAMBackend.remove_role_from_instance_profile = in_words
+
+
 if __name__ == "__main__":
     threading.Thread(target=end_with_parent, daemon=True).start()
     allow_dated_images()
     let_records_come_back()
+    let_roles_be_gone()
     from moto import server
     from cloud import with_cloud
     from quick import quickened, switched

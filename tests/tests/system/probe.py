@@ -125,6 +125,16 @@ def existing():
     discovery.delete_namespace(Id=namespace)
 
 
+def gone():
+    iam = client("iam")
+    iam.create_role(RoleName="r", AssumeRolePolicyDocument="{}")
+    iam.create_instance_profile(InstanceProfileName="p")
+    member = dict(InstanceProfileName="p", RoleName="r")
+    iam.add_role_to_instance_profile(**member)
+    iam.remove_role_from_instance_profile(**member)
+    refused("NoSuchEntity", iam.remove_role_from_instance_profile, **member)
+
+
 def late():
     ec2, efs, iam = client("ec2"), client("efs"), client("iam")
     ids = lambda: [vpc["VpcId"] for vpc in ec2.describe_vpcs()["Vpcs"] if not vpc["IsDefault"]]
