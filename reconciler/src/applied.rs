@@ -131,7 +131,7 @@ impl History {
     }
 
     /// The same, and what the manifests say that are read already: most clusters are
-    /// at their revision.
+    /// at their revision. A working tree that git calls clean counts as its commit.
     pub fn knowing(path: &Path, manifests: &Manifests) -> Self {
         let at = (manifests.revision.clone(), Some(Arc::new(manifests.clone())));
         Self { manifests: Mutex::new(BTreeMap::from([at])), ..Self::new(path) }

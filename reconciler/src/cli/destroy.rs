@@ -48,16 +48,17 @@ fn nobodys(observed: &ObservedState, clusters: &[String]) -> String {
             text += &format!("  {name} in {region}\n");
         }
     }
-    if observed.gaps.iter().any(|gap| gap.kind == "parameter") {
-        text += "  not known in full: they could not be listed\n";
+    if !text.is_empty() {
+        text = format!(
+            "Parameters that stay, put there by roles of nodes or by an operator:\n{text}\
+             Remove them with `aws ssm delete-parameter` once nobody needs them.\n\n"
+        );
     }
-    if text.is_empty() {
-        return text;
+    for gap in observed.gaps.iter().filter(|gap| gap.kind == "parameter") {
+        let region = &gap.region;
+        text += &format!("Whether parameters stay in {region} is not known: {}\n\n", gap.cause);
     }
-    format!(
-        "Parameters that stay, put there by roles of nodes or by an operator:\n{text}\
-         Remove them with `aws ssm delete-parameter` once nobody needs them.\n\n"
-    )
+    text
 }
 
 /// The next apply, or a running service, would make it again.

@@ -31,8 +31,10 @@ fn a_key_whose_writing_is_answered_with_an_error_has_its_tags() {
     let failed = Rule::new("ssm:PutParameter", Fault::Failed(500));
     world.proxy.rule(failed.containing("/geo-101/node-key\"").first(1));
     program.apply().unwrap();
-    let faulted = |outcome: &Option<Outcome>| matches!(outcome, Some(Outcome::Faulted { .. }));
-    assert!(world.proxy.attempts().iter().any(|attempt| faulted(&attempt.outcome)));
+    let attempts = world.proxy.attempts();
+    let mut faulted =
+        attempts.iter().filter(|it| matches!(it.outcome, Some(Outcome::Faulted { .. })));
+    assert_eq!(faulted.next().unwrap().action, "ssm:PutParameter");
     let tags = "print([tag['Key'] for tag in aws('ssm').list_tags_for_resource(\
                 ResourceType='Parameter', ResourceId='/lyceum/geo-101/node-key')['TagList']])";
     assert!(world.boto3(tags).unwrap().contains("lyceum:owner"));

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use system_tests::proxy::{Fault, Rule};
 use system_tests::scenario::{Consent, Ended, Inventory, Lyceum, Repo, World};
 
 const PRECIOUS: [(&str, &str); 4] = [
@@ -42,6 +43,10 @@ fn destroying_leaves_what_holds_data_and_says_how_to_consent() {
     // Once more: what stays is said though nothing is left to do.
     let again = program.run(&destroy).unwrap().succeeded().unwrap();
     assert!(again.stdout.contains("/lyceum/geo-101/notebook-image"), "{again}");
+    world.proxy.rule(Rule::new("ssm:GetParametersByPath", Fault::Denied));
+    let unread = program.run(&destroy).unwrap();
+    assert!(unread.stdout.contains("stay in us-east-1 is not known: "), "{unread}");
+    assert!(!unread.stdout.contains("notebook-image"), "{unread}");
 }
 
 #[test]

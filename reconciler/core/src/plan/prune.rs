@@ -66,8 +66,8 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// The younger of two objects of one address goes, unless somebody may miss
-    /// it.
+    /// What does not count of several objects of one address goes, unless somebody
+    /// may miss it.
     fn remove_extras(&mut self, objects: &[&'a Object]) {
         let missed =
             |object: &&&Object| self.missed(object) && !self.consented(Deed::Delete, object);
