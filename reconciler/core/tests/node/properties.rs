@@ -137,12 +137,14 @@ fn state(host: &FakeHost) -> BTreeMap<String, String> {
     for inspect in machine.docker.containers.values() {
         state.insert(format!("container {}", inspect["Name"]), inspect.to_string());
     }
-    let networks: Vec<String> = machine
+    // They lie by id, which counts up: whose first try failed comes later.
+    let mut networks: Vec<String> = machine
         .docker
         .networks
         .values()
         .map(|it| format!("{} {}", it["Name"], it["Internal"]))
         .collect();
+    networks.sort();
     let others = format!(
         "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {networks:?}",
         machine.users.keys().collect::<Vec<_>>(),
