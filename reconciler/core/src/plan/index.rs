@@ -15,9 +15,9 @@ pub(crate) struct Index<'a> {
 
 impl<'a> Index<'a> {
     /// Of several objects of one address the one others already refer to
-    /// counts, then one that holds something or refers to others itself (beside an
-    /// attached gateway no second one can be attached), then the oldest, then the
-    /// first by id: every reconciler keeps the same one.
+    /// counts, then, unless protected or with data, one that refers to others itself
+    /// (beside an attached gateway no second one can be attached), then the oldest,
+    /// then the first by id: every reconciler keeps the same one.
     pub(crate) fn new(observed: &'a ObservedState) -> Self {
         let mut by_address: BTreeMap<&Address, Vec<&Object>> = BTreeMap::new();
         for object in &observed.objects {

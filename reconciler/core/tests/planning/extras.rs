@@ -4,24 +4,40 @@ use lyceum_core::kind::{ElasticIp, InternetGateway};
 
 use super::*;
 
+/// A second object of an address, made in 2027 and otherwise the same but for this;
+/// gives the first.
+fn double_but(cloud: &FakeCloud, text: &str, differs: impl FnOnce(&mut Object)) -> Object {
+    let first = object(cloud, text);
+    let mut second = first.clone();
+    second.id = format!("{}-second", first.id);
+    second.tags.insert("lyceum:created".into(), "2027".into());
+    differs(&mut second);
+    cloud.put(second);
+    first
+}
+
+fn double(cloud: &FakeCloud, text: &str) -> Object {
+    double_but(cloud, text, |_| {})
+}
+
+/// One that is older than the first and attached to nothing.
+fn double_loose(cloud: &FakeCloud, text: &str, body: impl Into<Body>) -> Object {
+    double_but(cloud, text, |second| {
+        second.tags.insert("lyceum:created".into(), "2000".into());
+        second.body = body.into();
+    })
+}
+
 #[test]
 fn of_two_objects_of_one_address_the_oldest_stays_unless_the_extra_holds_data() {
     let (cloud, manifests) = applied();
-    let double = |text: &str| {
-        let first = object(&cloud, text);
-        let mut second = first.clone();
-        second.id = format!("{}-second", first.id);
-        second.tags.insert("lyceum:created".into(), "2027".into());
-        cloud.put(second);
-        first.id
-    };
-    let vpc = double("geo/vpc/main");
-    double("geo/file-system/main");
+    let vpc = double(&cloud, "geo/vpc/main");
+    double(&cloud, "geo/file-system/main");
     let (_, plan) = look(&cloud, &manifests, &site(), &context());
     assert_eq!(summary(&plan), ["Delete geo/vpc/main"]);
     assert_eq!(blocked(&plan), ["geo/file-system/main"]);
     settle(&cloud, &manifests, &site(), &context(), 1);
-    assert_eq!(object(&cloud, "geo/vpc/main").id, vpc);
+    assert_eq!(object(&cloud, "geo/vpc/main").id, vpc.id);
 }
 
 /// A run died after it had made a gateway; the next did not see it yet, made another,
@@ -30,12 +46,7 @@ fn of_two_objects_of_one_address_the_oldest_stays_unless_the_extra_holds_data() 
 fn of_two_gateways_the_attached_one_stays_though_nothing_uses_it_yet() {
     let (cloud, manifests) = applied();
     cloud.lose(&address("geo/route-table/public"));
-    let attached = object(&cloud, "geo/internet-gateway/main");
-    let mut loose = attached.clone();
-    loose.id = "igw-first".into();
-    loose.tags.insert("lyceum:created".into(), "2000".into());
-    loose.body = InternetGateway::default().into();
-    cloud.put(loose);
+    let attached = double_loose(&cloud, "geo/internet-gateway/main", InternetGateway::default());
     let (_, plan) = look(&cloud, &manifests, &site(), &context());
     let changes = ["Delete geo/internet-gateway/main", "Create geo/route-table/public"];
     assert_eq!(summary(&plan), changes);
@@ -46,22 +57,10 @@ fn of_two_gateways_the_attached_one_stays_though_nothing_uses_it_yet() {
 #[test]
 fn of_two_addresses_the_oldest_stays_since_people_know_it() {
     let (cloud, manifests) = applied();
-    let attached = object(&cloud, "geo/elastic-ip/hub");
-    let mut loose = attached.clone();
-    loose.id = "eipalloc-first".into();
-    loose.tags.insert("lyceum:created".into(), "2000".into());
-    loose.body = ElasticIp::default().into();
-    cloud.put(loose);
+    let attached = double_loose(&cloud, "geo/elastic-ip/hub", ElasticIp::default());
     let (_, plan) = look(&cloud, &manifests, &site(), &context());
     let gone = plan.changes().find(|change| change.action == Action::Delete).unwrap();
     assert_eq!(gone.id.as_deref(), Some(attached.id.as_str()));
-}
-
-fn double(cloud: &FakeCloud, text: &str) {
-    let mut second = object(cloud, text);
-    second.id = format!("{}-second", second.id);
-    second.tags.insert("lyceum:created".into(), "2027".into());
-    cloud.put(second);
 }
 
 #[test]
@@ -96,11 +95,9 @@ fn an_extra_of_a_cluster_nobody_declares_stays_with_the_rest() {
 #[test]
 fn an_extra_that_somebody_protected_stays() {
     let (cloud, manifests) = applied();
-    let mut second = object(&cloud, "geo/alarm/hub-cpu");
-    second.id = "protected-second".into();
-    second.tags.insert("lyceum:created".into(), "2027".into());
-    second.tags.insert(TAG_PROTECT.into(), "true".into());
-    cloud.put(second);
+    double_but(&cloud, "geo/alarm/hub-cpu", |second| {
+        second.tags.insert(TAG_PROTECT.into(), "true".into());
+    });
     let (_, plan) = look(&cloud, &manifests, &site(), &context());
     assert_eq!(summary(&plan), Vec::<String>::new());
     assert_eq!(blocked(&plan), ["geo/alarm/hub-cpu"]);
