@@ -2,7 +2,7 @@
 
 The parent holds the other end of standard input: when it goes, however it
 goes, the pipe closes and the emulator ends, so that none is left behind.
-The port is announced on standard output by the server itself.
+The port is announced on standard output (`listen.py`).
 """
 
 import os
@@ -71,13 +71,13 @@ if __name__ == "__main__":
     allow_dated_images()
     let_records_come_back()
     let_roles_be_gone()
-    from moto import server
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+
     from cloud import with_cloud
+    from listen import listen
     from quick import quickened, switched
     from wire import translated
 
-    switch, run_simple = quickened(), server.run_simple
-    server.run_simple = lambda host, port, app, **options: run_simple(
-        host, port, with_cloud(switched(translated(app), switch)), **options
-    )
-    server.main(["-H", "127.0.0.1", "-p", "0"])
+    switch = quickened()
+    emulator = DomainDispatcherApplication(create_backend_app)
+    listen(with_cloud(switched(translated(emulator), switch)))

@@ -25,6 +25,7 @@ const LOG_SHOWN: usize = 8_000;
 const FILES: &[(&str, &str)] = &[
     ("emulator.py", include_str!("../emulator/emulator.py")),
     ("cloud.py", include_str!("../emulator/cloud.py")),
+    ("listen.py", include_str!("../emulator/listen.py")),
     ("quick.py", include_str!("../emulator/quick.py")),
     ("wire.py", include_str!("../emulator/wire.py")),
     ("images.json", include_str!("../emulator/images.json")),
