@@ -7,7 +7,7 @@ services' models, and so has a limit.
 """
 
 from contextlib import suppress
-from functools import cache, partial
+from functools import cache
 from xml.sax import saxutils
 
 PATH = "/lyceum/quick/"
@@ -81,9 +81,13 @@ def fields_by_known_names(switch):
     from moto.core import serialize
     from moto.core.serialize import MISSING, AttributePickerContext, ErrorShape
 
-    search = serialize.ResponseSerializer.get_value
-    get_value, picked = serialize.get_value, serialize.XFormedAttributePicker
-    names, places = {}, {}
+    base = serialize.ResponseSerializer
+    search, ordinary = base.get_value, base._serialize_type_structure
+    picked = serialize.XFormedAttributePicker
+    # Those that have nothing of their own for what a structure is made of.
+    queries = serialize.EC2Serializer, serialize.QuerySerializer
+    alike = *queries, serialize.JSONSerializer
+    names, places, rows = {}, {}, {}
 
     def by_known_names(self, value, key, shape):
         picker, within = self._value_picker, getattr(shape, "parent", None)
@@ -91,18 +95,26 @@ def fields_by_known_names(switch):
             return search(self, value, key, shape)
         place = type(value), key, id(shape), id(within)
         if place not in names:
-            context = AttributePickerContext(obj=value, key=key, shape=shape)
             # The shapes are kept with it, so that their ids stay theirs.
-            names[place] = shape, within, tuple(picker.get_possible_keys(context))
-        found = None
-        look = value.get if type(value) is dict else partial(get_value, value)
+            names[place] = shape, within, names_of(picker, value, key, shape)
+        found, look = None, way_into(value)
         for name in names[place][2]:
-            there = look(name, MISSING)
+            there = look(value, name, MISSING)
             if there is not MISSING:
                 found = there
                 break
         every = picker.response_transformers
         return changed(every, self.path, key, found) if every else found
+
+    def names_of(picker, value, key, shape):
+        context = AttributePickerContext(obj=value, key=key, shape=shape)
+        return tuple(dict.fromkeys(picker.get_possible_keys(context)))
+
+    def way_into(value):
+        """What `get_value` does with such an object: no name is a path."""
+        if type(value) is dict:
+            return dict.get
+        return serialize.get_value if hasattr(value, "__getitem__") else getattr
 
     def changed(every, path, key, found):
         # Places are added while it runs, and how one is changed is exchanged, but
@@ -114,7 +126,58 @@ def fields_by_known_names(switch):
         end = places[place][1]
         return found if end is None else every[end](found)
 
-    serialize.ResponseSerializer.get_value = switch.either(by_known_names, search)
+    def by_known_fields(self, serialized, value, shape, key):
+        """A structure with its fields, and the texts among them in one go."""
+        picker, within = self._value_picker, getattr(shape, "parent", None)
+        known = type(self) in alike and type(picker) is picked
+        if not known or ErrorShape in (type(shape), type(within)):
+            return ordinary(self, serialized, value, shape, key)
+        if value is None:
+            return
+        every = picker.response_transformers
+        place = type(self), type(value), id(shape), id(every), len(every)
+        if place not in rows:
+            kept = shape, every
+            rows[place] = kept, fields_of(self, value, shape), may_change(every, shape)
+        _, fields, perhaps = rows[place]
+        inside, look = {} if key else serialized, way_into(value)
+        for name, member, aliases, text in fields:
+            found = None
+            for one in aliases:
+                there = look(value, one, MISSING)
+                if there is not MISSING:
+                    found = there
+                    break
+            if name in perhaps:
+                found = changed(every, self.path, name, found)
+            if found is None:
+                continue
+            if text is None:
+                self._serialize(inside, found, member, name)
+            else:
+                inside[text] = str(found)
+        if key:
+            self._default_serialize(serialized, inside, shape, key)
+
+    def fields_of(self, value, shape):
+        found = []
+        for name, member in shape.members.items():
+            member.parent = shape
+            aliases, text = names_of(self._value_picker, value, name, member), None
+            said = member.serialization
+            special = said.get("xmlNamespace") or said.get("xmlAttribute")
+            if type(self) in queries and member.type_name == "string" and not special:
+                text = self.get_serialized_name(member, name)
+            found.append((name, member, aliases, text))
+        return tuple(found)
+
+    def may_change(every, shape):
+        """The fields whose path may be one of a service's places."""
+        tails = ["." + end.rpartition(".")[2] if "." in end else end for end in every]
+        return {name for name in shape.members if any(f".{name}".endswith(end) for end in tails)}
+
+    base.get_value = switch.either(by_known_names, search)
+    base._serialize_type_structure = switch.either(by_known_fields, ordinary)
 
 
 def answers_written_plainly(switch):
@@ -132,19 +195,19 @@ def answers_written_plainly(switch):
             text = ['<?xml version="1.0" encoding="utf-8"?>\n'] if full_document else []
             with suppress(Special):
                 for name, value in document.items():
-                    element(checked(name), value, text.append)
+                    element(name, value, text.append)
                 return "".join(text)
         return write(document, full_document=full_document, **options)
 
     def checked(name):
-        if name not in good:
-            if type(name) is not str or name[:1] in ("", "@", "#"):
-                raise Special
-            xmltodict._validate_name(name, "element")
-            good.add(name)
-        return name
+        if type(name) is not str or name[:1] in ("", "@", "#"):
+            raise Special
+        xmltodict._validate_name(name, "element")
+        good.add(name)
 
     def element(name, value, out):
+        if name not in good:
+            checked(name)
         kind = type(value)
         if kind is str:
             out(f"<{name}>{escape(value)}</{name}>" if value else f"<{name}/>")
@@ -166,9 +229,9 @@ def answers_written_plainly(switch):
                 attributes += f" xmlns={quoteattr(value)}"
             elif type(value) is list:
                 for one in value:
-                    element(checked(key), one, inner.append)
+                    element(key, one, inner.append)
             else:
-                element(checked(key), value, inner.append)
+                element(key, value, inner.append)
         out(f"<{name}{attributes}")
         out(f">{''.join(inner)}</{name}>" if inner else "/>")
 
