@@ -26,7 +26,7 @@ pub(crate) const VISIBLE: Duration = Duration::from_secs(120);
 const ITEM: Duration = Duration::from_secs(8);
 /// Calls in flight for the items of one list: few enough that the pages of another,
 /// which wait for one another, do not wait for all of them as well.
-const AT_ONCE: usize = 8;
+const AT_ONCE: usize = 4;
 /// How much longer than one of its calls a list of a look may take, with all that
 /// is read for it: it ends before the look as a whole.
 const LIST: Duration = Duration::from_secs(10);

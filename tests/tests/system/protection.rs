@@ -23,8 +23,9 @@ fn destroying_leaves_what_holds_data_and_says_how_to_consent() {
     let program = Lyceum::new(&world.endpoint(), repo.path()).unwrap();
     program.apply().unwrap();
     // As the hub's role and an operator do.
-    let put = "for name in ('geo-101', 'geo-102'): aws('ssm').put_parameter(\
-               Name=f'/lyceum/{name}/notebook-image', Value='x', Type='SecureString')";
+    let put = "for cluster in ('geo-101', 'geo-102'):\n  \
+               for name, type in (('notebook-image', 'SecureString'), ('people', 'StringList')):\n    \
+               aws('ssm').put_parameter(Name=f'/lyceum/{cluster}/{name}', Value='x', Type=type)";
     world.boto3(put).unwrap();
     let refused = program.run(&["destroy", "--cluster", "geo-101", "--yes"]).unwrap();
     assert_ne!(refused.code, Some(0), "HEAD still declares it: {refused}");
@@ -38,7 +39,10 @@ fn destroying_leaves_what_holds_data_and_says_how_to_consent() {
     assert!(!has(&left, "scaling-group", "geo-101/scaling-group/workers"), "{ended}");
     let said = format!("{}{}", ended.stdout, ended.stderr);
     assert!(said.contains("geo-101/file-system/main") && said.contains("consent"), "{ended}");
-    assert!(ended.stdout.contains("\n  /lyceum/geo-101/notebook-image in us-east-1\n"), "{ended}");
+    for name in ["notebook-image", "people"] {
+        let line = format!("\n  /lyceum/geo-101/{name} in us-east-1\n");
+        assert!(ended.stdout.contains(&line), "{ended}");
+    }
     assert!(!ended.stdout.contains("geo-102"), "another cluster's: {ended}");
     // Once more: what stays is said though nothing is left to do.
     let again = program.run(&destroy).unwrap().succeeded().unwrap();

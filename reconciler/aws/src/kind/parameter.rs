@@ -2,7 +2,7 @@
 //! an operator puts under a cluster's prefix has another name and is no object
 //! of ours. No value that is encrypted is ever asked for.
 
-use aws_sdk_ssm::types::{ParameterType, Tag};
+use aws_sdk_ssm::types::{ParameterStringFilter, ParameterType, Tag};
 use lyceum_core::address::Address;
 use lyceum_core::cloud::{CloudError, Outputs};
 use lyceum_core::desired::Resource;
@@ -13,20 +13,37 @@ use lyceum_core::site::{RESERVED_PARAMETERS, SIGNING_KEY, SIGNING_KEY_PRIVATE, S
 use crate::calls::{Call, VISIBLE, until};
 use crate::claim::{Found, Listing};
 use crate::clients::Clients;
-use crate::error::found;
+use crate::error::{found, incomplete};
 use crate::tags;
 
-/// Every parameter under our owner's prefix, without decryption, ten a page.
+/// Every parameter under our owner's prefix, without decryption, ten a page: what is
+/// encrypted and what is not in two lists, since a page has to wait for the one before.
 pub(crate) async fn described(
     clients: &Clients,
 ) -> Result<Vec<aws_sdk_ssm::types::Parameter>, CloudError> {
+    let encrypted = [ParameterType::SecureString];
+    let plain = [ParameterType::String, ParameterType::StringList];
+    let (mut all, rest) =
+        tokio::try_join!(of_types(clients, &encrypted), of_types(clients, &plain))?;
+    all.extend(rest);
+    Ok(all)
+}
+
+async fn of_types(
+    clients: &Clients,
+    types: &[ParameterType],
+) -> Result<Vec<aws_sdk_ssm::types::Parameter>, CloudError> {
     let path = format!("/{}/", clients.site.owner);
+    let names = types.iter().map(|one| one.as_str().to_owned()).collect();
+    let filter = ParameterStringFilter::builder().key("Type").option("Equals");
+    let filter = filter.set_values(Some(names)).build().map_err(incomplete)?;
     clients
         .calls
         .pages(
             Call::read("ssm", "GetParametersByPath"),
             |token| {
                 let request = clients.ssm.get_parameters_by_path().path(&path).recursive(true);
+                let request = request.parameter_filters(filter.clone());
                 request.with_decryption(false).max_results(10).set_next_token(token).send()
             },
             |page| (page.parameters.unwrap_or_default(), page.next_token),
