@@ -306,13 +306,21 @@ pub(crate) async fn made_or_found<T>(
     }
 }
 
-/// What `look` answers for each item, in order, [`AT_ONCE`] at a time.
+/// What `look` answers for each item, in order, [`AT_ONCE`] at a time. An item that
+/// takes long keeps one of these places, and no other.
 pub(crate) async fn each<I, T, F, A>(items: Vec<I>, look: F) -> Vec<T>
 where
     F: Fn(I) -> A,
     A: Future<Output = T>,
 {
-    futures_util::stream::iter(items).map(look).buffered(AT_ONCE).collect().await
+    let looks = items.into_iter().enumerate().map(|(place, item)| {
+        let look = look(item);
+        async move { (place, look.await) }
+    });
+    let looks = futures_util::stream::iter(looks).buffer_unordered(AT_ONCE);
+    let mut found: Vec<(usize, T)> = looks.collect().await;
+    found.sort_unstable_by_key(|(place, _)| *place);
+    found.into_iter().map(|(_, answer)| answer).collect()
 }
 
 /// Exponential with full jitter, 50 ms to 5 s: many callers must not come back
@@ -420,6 +428,26 @@ mod tests {
         let error = looked.expect("it ends").unwrap_err();
         assert_eq!(error.to_string(), "ec2:DescribeVpcs: no answer within 0.05 s");
         assert_eq!(calls.stats.lock().unwrap().by_operation["ec2:DescribeVpcs"], 1);
+    }
+
+    #[tokio::test]
+    async fn an_item_that_takes_long_holds_up_no_other_and_the_order_stays() {
+        let left = tokio::sync::Semaphore::new(0);
+        let look = |item: u32| {
+            let left = &left;
+            async move {
+                if item == 0 {
+                    // Answers once all others have.
+                    left.acquire_many(19).await.expect("it stays open").forget();
+                } else {
+                    left.add_permits(1);
+                }
+                item
+            }
+        };
+        let items: Vec<u32> = (0..20).collect();
+        let looked = timeout(Duration::from_secs(20), each(items.clone(), look)).await;
+        assert_eq!(looked.expect("it ends"), items);
     }
 
     #[tokio::test]

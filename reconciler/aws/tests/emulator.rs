@@ -25,15 +25,15 @@ impl Emulator {
             .env("MOTO_AMIS_PATH", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/images.json"))
             // It ends when its standard input does: with this process at the latest.
             .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
             .spawn()
             .unwrap_or_else(|error| panic!("{}: {error}; run make setup", python.display()));
-        let stderr = child.stderr.take().expect("its standard error is a pipe");
+        let stdout = child.stdout.take().expect("its standard output is a pipe");
         let (found, urls) = mpsc::channel();
         // Read to the end: a full pipe would stop it.
         std::thread::spawn(move || {
-            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
                 if let Some((_, url)) = line.split_once("Running on ") {
                     // Nobody listens any more once the start was given up.
                     let _ = found.send(url.trim().to_string());
