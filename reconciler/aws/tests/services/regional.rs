@@ -152,6 +152,7 @@ async fn an_empty_account_has_nothing_and_no_gaps() {
     let there = Backdrop::new().await;
     let state = look(&there.aws).await;
     assert_eq!((state.objects, state.gaps), (vec![], vec![]));
-    let calls = there.aws.stats().by_operation;
+    let mut calls = there.aws.stats().by_operation;
+    assert_eq!(calls.remove("ssm:GetParametersByPath"), Some(2), "encrypted and not: {calls:?}");
     assert!(calls.values().all(|times| *times == 1), "one call a kind: {calls:?}");
 }
