@@ -149,6 +149,9 @@ def least_privilege(expect, role, group, owner_and_published):
             if ":s3:::" in resource:
                 owner_of = condition.get("StringEquals", {}).get("aws:ResourceAccount")
                 expect.same(what, **{f"account_of_{action}": (owner_of, [ACCOUNT])})
+            if action == "cloudwatch:PutMetricData":
+                own = {"cloudwatch:namespace": [f"Lyceum/{owner}/{cluster}"]}
+                expect.same(what, metrics=(condition.get("StringEquals"), own))
             if action == "s3:ListBucket":
                 expect.true(what, "it lists its own prefix only", f"clusters/{cluster}/" in json.dumps(condition))
             if ":autoscaling:" in resource:
@@ -315,7 +318,13 @@ def workers(expect, spec, subnets, groups, owner, images):
     group = expect.one("scaling-group", "workers")
     distribution, pinned = group["distribution"] or {}, group["template"] or {}
     minima = {asked["min"], *(one["min"] for one in asked["scaling"]["schedules"])}
+    # Which of them depends on the hour.
     expect.true("scaling-group/workers", f"its minimum is one of {minima}", group["min"] in minima)
+    # Where a group begins; nothing in the emulator scales one.
+    expect.true("scaling-group/workers", f"it begins with one of {minima}", group["desired"] in minima)
+    # What of them is on demand and what spot, the emulator rounds down both.
+    missing = group["desired"] - group["members"]
+    expect.true("scaling-group/workers", f"it has its members, {missing} are missing", missing in (0, 1))
     expect.same(
         "scaling-group/workers",
         name=(group["id"], name),
@@ -331,18 +340,15 @@ def workers(expect, spec, subnets, groups, owner, images):
         capacity_rebalance=(group["capacity_rebalance"], asked["purchase"]["spotPercent"] > 0),
         template=(pinned.get("LaunchTemplateId"), template["id"]),
         version=(pinned.get("Version"), str(template["newest"])),
-        # Where a group begins; nothing in the emulator scales one.
-        desired=(group["desired"], asked["min"]),
-        members=(group["members"], group["desired"]),
     )
     expect.true("scaling-group/workers", "it tags its instances", OWNER in (group["propagated"] or []))
     hooks = list((group["hooks"] or {}).values())
     hook = {"transition": "autoscaling:EC2_INSTANCE_TERMINATING", "heartbeat": 300, "default": "CONTINUE"}
     expect.same("scaling-group/workers", hooks=(hooks, [hook]))
-    scaling(expect, group, asked)
+    scaling(expect, group, asked, owner)
 
 
-def scaling(expect, group, asked):
+def scaling(expect, group, asked, owner):
     what = "scaling-group/workers"
     tracking = [policy["tracking"] for policy in (group["policies"] or {}).values()]
     cpu = {
@@ -353,7 +359,7 @@ def scaling(expect, group, asked):
     # As the nodes publish it.
     sessions = {
         "CustomizedMetricSpecification": {
-            "Namespace": "Lyceum",
+            "Namespace": f"Lyceum/{owner}/{expect.scope}",
             "MetricName": "SessionsPerNode",
             "Dimensions": [{"Name": "Cluster", "Value": expect.scope}],
             "Statistic": "Average",

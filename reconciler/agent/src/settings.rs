@@ -95,6 +95,7 @@ impl Settings {
             ("bucket", &self.bucket),
             ("cluster", &self.cluster),
             ("group", &self.group),
+            ("owner", &self.owner),
             ("parameters", &self.parameters),
             ("prefix", &self.prefix),
             ("region", &self.region),

@@ -126,10 +126,10 @@ fn parameters_are_read_and_written_encrypted() {
 #[test]
 fn sessions_are_published_under_the_name_the_policy_tracks() {
     let cloud = Cloud::start();
-    cloud.runtime.block_on(cloud.aws().put_sessions("geo-101", 3)).unwrap();
+    cloud.runtime.block_on(cloud.aws().put_sessions(("lyceum", "geo-101"), 3)).unwrap();
     let body = cloud.state().bodies.pop().unwrap();
     for part in [
-        "Namespace=Lyceum",
+        "Namespace=Lyceum%2Flyceum%2Fgeo-101&",
         "MetricName=SessionsPerNode",
         "Dimensions.member.1.Name=Cluster",
         "Dimensions.member.1.Value=geo-101",

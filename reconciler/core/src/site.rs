@@ -38,6 +38,16 @@ pub const SIGNING_KEY: &str = "node-key";
 /// The parameter with its private half. No node may read or write it.
 pub const SIGNING_KEY_PRIVATE: &str = "node-key-private";
 
+/// CloudWatch metric of a worker: its notebook servers, under
+/// [`metrics_namespace`]. The group of workers scales by it.
+pub const SESSIONS: &str = "SessionsPerNode";
+
+/// CloudWatch namespace of what a cluster's nodes publish. Clusters of two owners
+/// may have one name, and what nodes may publish to is restricted by namespace.
+pub fn metrics_namespace(owner: &str, cluster: &str) -> String {
+    format!("Lyceum/{owner}/{cluster}")
+}
+
 /// Tag of an instance with the operating system its manifest named.
 pub const TAG_OS: &str = "lyceum:os";
 /// The region of what has none: IAM, Route 53.

@@ -238,7 +238,8 @@ impl Node {
         if self.settings.group != "workers" {
             return;
         }
-        let put = self.aws.put_sessions(&self.settings.cluster, self.report.sessions);
+        let Settings { owner, cluster, .. } = &self.settings;
+        let put = self.aws.put_sessions((owner, cluster), self.report.sessions);
         if let Err(error) = self.runtime.block_on(put) {
             tracing::warn!("{error}");
         }

@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 
 use crate::address::{id_of, output_of};
 use crate::kind::{FileSystem, InstanceProfile, Role};
-use crate::site::{SIGNING_KEY_PRIVATE, SWARM_TOKEN, Site};
+use crate::site::{SIGNING_KEY_PRIVATE, SWARM_TOKEN, Site, metrics_namespace};
 
+use super::Draft;
 use super::parameters::{self, Parameters};
 use super::policy::{allow, allow_if, deny, document};
-use super::{Draft, workers};
 
 /// Adds roles and profiles.
 pub(crate) fn add(draft: &mut Draft<'_>) {
@@ -54,6 +54,7 @@ fn every_node(draft: &Draft<'_>) -> Vec<Value> {
     let ours = json!({"aws:ResourceAccount": [site.account]});
     let logs =
         site.arn("logs", region, &format!("log-group:{}/*", site.parameter_path(draft.name)));
+    let metrics = metrics_namespace(&site.owner, draft.name);
     let storage = output_of(&draft.address::<FileSystem>("main"), "arn");
     let mut statements = vec![
         allow_if(
@@ -79,7 +80,7 @@ fn every_node(draft: &Draft<'_>) -> Vec<Value> {
             "Metrics",
             &["cloudwatch:PutMetricData"],
             vec!["*".into()],
-            json!({"StringEquals": {"cloudwatch:namespace": [workers::METRICS]}}),
+            json!({"StringEquals": {"cloudwatch:namespace": [metrics]}}),
         ),
         allow(
             "SharedStorage",

@@ -6,11 +6,10 @@ use crate::address::{id_of, output_of};
 use crate::kind::{
     Hook, LaunchTemplate, Metric, ScalingGroup, ScheduledAction, TargetTracking, Window,
 };
+use crate::site::{SESSIONS, metrics_namespace};
 
 use super::{Draft, hub, network};
 
-/// CloudWatch namespace of what the nodes publish.
-pub(crate) const METRICS: &str = "Lyceum";
 /// Seconds a terminating worker may take to let its users finish.
 const HEARTBEAT_SECONDS: i32 = 300;
 
@@ -76,8 +75,8 @@ fn policies(draft: &Draft<'_>) -> BTreeMap<String, TargetTracking> {
     };
     let sessions = TargetTracking {
         metric: Metric::Custom {
-            namespace: METRICS.into(),
-            name: "SessionsPerNode".into(),
+            namespace: metrics_namespace(&draft.site.owner, draft.name),
+            name: SESSIONS.into(),
             dimensions: BTreeMap::from([("Cluster".into(), draft.name.to_string())]),
             statistic: "Average".into(),
         },
