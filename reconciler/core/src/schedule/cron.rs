@@ -48,6 +48,16 @@ pub enum CronError {
 }
 
 impl Cron {
+    /// Whether it fires on some days of a month.
+    pub(super) fn by_date(&self) -> bool {
+        !self.any_day
+    }
+
+    /// Whether it fires on some days of a week.
+    pub(super) fn by_weekday(&self) -> bool {
+        !self.any_weekday
+    }
+
     /// The days it fires on, from a day backwards.
     pub(super) fn backwards(&self, from: Date) -> impl Iterator<Item = Date> {
         let days = std::iter::successors(Some(from), |day| day.yesterday().ok());

@@ -69,6 +69,16 @@ impl Recurrence {
         Ok(Self { cron: parsed, zone })
     }
 
+    /// Whether its days are some of a month's.
+    pub fn is_by_date(&self) -> bool {
+        self.cron.by_date()
+    }
+
+    /// Whether its days are some of a week's.
+    pub fn is_by_weekday(&self) -> bool {
+        self.cron.by_weekday()
+    }
+
     /// The latest one at or before `now`, in Unix seconds.
     pub fn latest(&self, now: i64) -> Option<i64> {
         let local = self.zone.to_datetime(Timestamp::from_second(now).ok()?);

@@ -4,7 +4,7 @@
 //! end takes the minimum away from the other. Auto Scaling also refuses two
 //! scheduled actions at one moment, so one may not end when the other begins.
 
-use std::collections::BTreeSet;
+use std::ops::Range;
 
 use crate::schedule::{Recurrence, stretches};
 
@@ -18,9 +18,11 @@ pub(super) const RULE: Rule = Rule {
 };
 
 /// 2024, a leap year: the rule may not depend on when it is applied.
-const YEAR: std::ops::Range<i64> = 1_704_067_200..1_735_689_600;
-/// Enough for every day of the year; what recurs more often collides sooner.
-const MOST: usize = 400;
+const YEAR: Range<i64> = 1_704_067_200..1_735_689_600;
+/// 28 years, after which every date has fallen on every day of the week.
+const EVERY_YEAR: Range<i64> = 1_704_067_200..2_587_680_000;
+/// Four on every day of a year.
+const MOST: usize = 4 * 366;
 
 /// The stretches of a schedule within a year.
 pub(super) fn stretches_of(start: &Recurrence, end: &Recurrence) -> Vec<(i64, i64)> {
@@ -50,33 +52,63 @@ type Stretch = (i64, i64);
 
 /// Pairs of schedules that are on at the same time, with when they first are.
 fn collisions(cluster: &Declaration<Cluster>) -> Vec<(Pair, Stretch)> {
-    let mut all: Vec<(Stretch, usize)> = vec![];
     let schedules = cluster.spec().workers.scaling.schedules.iter().enumerate();
-    for (index, schedule) in schedules.filter(|(index, _)| !is_doubtful(cluster, *index)) {
-        let edge = |cron: &str| Recurrence::new(cron, &schedule.timezone).ok();
-        if let (Some(start), Some(end)) = (edge(&schedule.start), edge(&schedule.end)) {
-            all.extend(stretches_of(&start, &end).into_iter().map(|stretch| (stretch, index)));
-        }
-    }
-    all.sort_unstable();
-    let (mut seen, mut found) = (BTreeSet::new(), vec![]);
-    let mut longest: Option<(Stretch, usize)> = None;
-    for (stretch, index) in all {
-        if let Some((other, holder)) = longest
-            && holder != index
-            && stretch.0 <= other.1
-            && seen.insert((holder.min(index), holder.max(index)))
-        {
-            found.push((
-                (holder.min(index), holder.max(index)),
-                (stretch.0, stretch.1.min(other.1)),
-            ));
-        }
-        if longest.is_none_or(|(other, _)| stretch.1 > other.1) {
-            longest = Some((stretch, index));
+    let known = schedules.filter(|(index, _)| !is_doubtful(cluster, *index));
+    let known: Vec<(usize, Edges)> = known
+        .filter_map(|(index, schedule)| {
+            let edge = |cron: &str| Recurrence::new(cron, &schedule.timezone).ok();
+            Some((index, Edges::new(edge(&schedule.start)?, edge(&schedule.end)?)))
+        })
+        .collect();
+    let mut found = vec![];
+    for (place, (one, first)) in known.iter().enumerate() {
+        for (other, second) in &known[place + 1..] {
+            found.extend(first.meets(second).map(|stretch| ((*one, *other), stretch)));
         }
     }
     found
+}
+
+/// When a schedule begins and ends.
+struct Edges {
+    start: Recurrence,
+    end: Recurrence,
+    of_a_year: Vec<Stretch>,
+}
+
+impl Edges {
+    fn new(start: Recurrence, end: Recurrence) -> Self {
+        let of_a_year = stretches_of(&start, &end);
+        Self { start, end, of_a_year }
+    }
+
+    /// The first time at which both are on, looked for where the rarer one is.
+    fn meets(&self, other: &Self) -> Option<Stretch> {
+        let (rare, often) = match self.of_a_year.len() <= other.of_a_year.len() {
+            true => (self, other),
+            false => (other, self),
+        };
+        // Dates and days of the week meet in another way each year.
+        let edges = [&self.start, &self.end, &other.start, &other.end];
+        let mixed = edges.iter().any(|edge| edge.is_by_date())
+            && edges.iter().any(|edge| edge.is_by_weekday());
+        match mixed {
+            true => often.on_within(&stretches(&rare.start, &rare.end, EVERY_YEAR, MOST)),
+            false => often.on_within(&rare.of_a_year),
+        }
+    }
+
+    fn on_within(&self, stretches: &[Stretch]) -> Option<Stretch> {
+        stretches.iter().find_map(|(from, until)| {
+            let begun = self.start.latest(*from).and_then(|start| self.end.next(start));
+            let on = begun.filter(|end| end >= from).map(|end| (*from, end));
+            let (begin, end) = on.or_else(|| {
+                let begin = self.start.next(*from).filter(|begin| begin <= until)?;
+                Some((begin, self.end.next(begin)?))
+            })?;
+            Some((begin, end.min(*until)))
+        })
+    }
 }
 
 fn report(
@@ -102,14 +134,18 @@ fn report(
         .expected("schedules one after the other")
 }
 
-/// Such as `Mon 08:00 America/Denver`.
+/// Such as `Mon 08:00 America/Denver`, with its date where it is not of every year.
 fn moment(instant: i64, zone: &str) -> String {
     let zoned = crate::schedule::zone(zone).zip(jiff::Timestamp::from_second(instant).ok());
-    zoned.map_or_else(String::new, |(zone, instant)| {
-        let local = zone.to_datetime(instant);
+    zoned.map_or_else(String::new, |(zone, moment)| {
+        let local = zone.to_datetime(moment);
         format!(
             "{} {zone_name}",
-            local.strftime("%a %H:%M"),
+            local.strftime(if YEAR.contains(&instant) {
+                "%a %H:%M"
+            } else {
+                "%a, %-d %B %Y, %H:%M"
+            }),
             zone_name = zone.iana_name().unwrap_or("UTC")
         )
     })
