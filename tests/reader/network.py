@@ -95,6 +95,7 @@ def firewall_rule(rule):
         "to": rule.get("ToPort", -1),
         "peer": peer,
         "description": rule.get("Description", ""),
+        "tags": tags(rule),
     }
 
 

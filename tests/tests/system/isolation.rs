@@ -1,9 +1,13 @@
 //! One sick cluster delays only itself; what is unknown or another's is not
 //! touched; a busy account fails nothing.
 
+use std::time::Duration;
+
 use serde_json::Value;
 use system_tests::proxy::{Fault, Rule};
 use system_tests::scenario::{Lyceum, Repo, World};
+
+use crate::service::{ends_well, started, until, until_quiet};
 
 #[test]
 fn one_cluster_whose_calls_are_denied_leaves_the_others_whole() {
@@ -27,6 +31,36 @@ fn one_cluster_whose_calls_are_denied_leaves_the_others_whole() {
     world.proxy.clear_rules();
     program.apply().unwrap();
     world.fidelity(repo.path()).unwrap();
+}
+
+#[test]
+fn a_cluster_whose_calls_are_never_answered_delays_no_other_for_more_than_seconds() {
+    let repo = Repo::of_examples(&["geo-101", "stats-200"]).unwrap();
+    let world = World::new().unwrap();
+    let program = Lyceum::new(&world.endpoint(), repo.path()).unwrap();
+    let service = started(&program);
+    until_quiet(&service, &world);
+    let silent = Fault::TimeoutBefore(Duration::from_secs(600));
+    world.proxy.rule(Rule::new("*", silent).containing("lyceum-geo-101"));
+    repo.edit("clusters/geo-101/cluster.yaml", "max: 20", "max: 21").unwrap();
+    repo.edit("clusters/stats-200/cluster.yaml", "max: 40", "max: 41").unwrap();
+    repo.commit("More workers").unwrap();
+    let most = |cluster: &str| {
+        let script = format!(
+            "print(aws('autoscaling').describe_auto_scaling_groups(AutoScalingGroupNames=\
+             ['lyceum-{cluster}-workers'])['AutoScalingGroups'][0]['MaxSize'])"
+        );
+        world.boto3(&script).unwrap().trim().to_string()
+    };
+    // A look waits for what it reads of one object for 8 s.
+    until(&service, Duration::from_secs(25), || most("stats-200") == "41");
+    // So is drift undone.
+    let change = "aws('autoscaling').update_auto_scaling_group(\
+                  AutoScalingGroupName='lyceum-stats-200-workers', MaxSize=3)";
+    world.boto3(change).unwrap();
+    until(&service, Duration::from_secs(25), || most("stats-200") == "41");
+    assert_eq!(most("geo-101"), "20");
+    ends_well(service);
 }
 
 #[test]

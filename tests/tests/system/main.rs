@@ -13,6 +13,7 @@ mod dying;
 mod fidelity;
 mod isolation;
 mod permissions;
+mod planning;
 mod protection;
 mod proxy;
 mod rollout;

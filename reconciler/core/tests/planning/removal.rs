@@ -106,6 +106,22 @@ fn what_would_replace_data_is_blocked_and_the_rest_goes_on() {
 }
 
 #[test]
+fn a_file_system_that_is_not_encrypted_is_blocked_and_stays() {
+    let (cloud, wanted) = applied();
+    let before = object(&cloud, "geo/file-system/main").id;
+    let plain = |object: &mut Object| {
+        let Body::FileSystem(body) = &mut object.body else { panic!("a file system") };
+        body.encrypted = false;
+    };
+    assert!(cloud.tamper(&address("geo/file-system/main"), plain));
+    let (observed, plan) = look(&cloud, &wanted, &site(), &context());
+    assert_eq!(blocked(&plan), ["geo/file-system/main"]);
+    assert!(plan.is_empty(), "{:?}", summary(&plan));
+    carry_out(&cloud, &observed, &plan);
+    assert_eq!(object(&cloud, "geo/file-system/main").id, before);
+}
+
+#[test]
 fn stopping_the_hub_waits_for_consent_and_a_lost_hub_is_made_again() {
     let (cloud, _) = applied();
     let bigger = format!("{GEO}\n  hub: {{instanceType: t3.large}}");
