@@ -25,13 +25,14 @@ pub(crate) const VISIBLE: Duration = Duration::from_secs(120);
 /// one cluster's keeps nobody else waiting for the look.
 const ITEM: Duration = Duration::from_secs(8);
 /// Calls in flight for the items of one list: few enough that the pages of another,
-/// which wait for one another, do not wait for all of them as well.
+/// which wait for one another, do not wait for all of them as well; enough that some
+/// twenty items without an answer leave a list its time.
 const AT_ONCE: usize = 4;
 /// How much longer than one of its calls a list of a look may take, with all that
 /// is read for it: it ends before the look as a whole.
 const LIST: Duration = Duration::from_secs(10);
 /// Pages of one list before it is given up: 20,000 objects where a page holds 100, and 2,000
-/// parameters, of which a page holds 10.
+/// parameters, of which a page holds 10, in each of their two lists.
 const PAGES: usize = 200;
 
 /// One API call, and whether it may be sent again without knowing its fate.
@@ -314,8 +315,8 @@ where
     A: Future<Output = T>,
 {
     let looks = items.into_iter().enumerate().map(|(place, item)| {
-        let look = look(item);
-        async move { (place, look.await) }
+        let answer = look(item);
+        async move { (place, answer.await) }
     });
     let looks = futures_util::stream::iter(looks).buffer_unordered(AT_ONCE);
     let mut found: Vec<(usize, T)> = looks.collect().await;

@@ -26,7 +26,7 @@ impl Emulator {
             // It ends when its standard input does: with this process at the latest.
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(Stdio::inherit())
             .spawn()
             .unwrap_or_else(|error| panic!("{}: {error}; run make setup", python.display()));
         let stdout = child.stdout.take().expect("its standard output is a pipe");

@@ -15,7 +15,7 @@ from waitress.channel import HTTPChannel
 from waitress.task import WSGITask
 from werkzeug.exceptions import InternalServerError
 
-# A queue that is empty keeps its thread for up to 20 s; there may be many that ask.
+# At work at a time. Who waits for a queue keeps one for up to 20 s.
 THREADS = 64
 CONNECTIONS = 1_000
 # A client may take up a connection it has not used for a while. Seconds.
@@ -55,17 +55,29 @@ class Task(WSGITask):
 class Channel(HTTPChannel):
     task_class = Task
 
+    def send_continue(self):
+        super().send_continue()
+        # Without a body it is complete, whatever the client expects.
+        self.request.completed = self.request.body_rcv is None
+
 
 def as_expected(app):
     """The emulator reads the path as it was sent where its own server leaves it. What
-    breaks is answered in HTML, as by that, which tells it from AWS's own errors."""
+    breaks is answered in HTML, as by that, which tells it from AWS's own errors. Each
+    request is a line of the log."""
 
     def call(environ, start_response):
         environ["RAW_URI"] = environ["REQUEST_URI"]
+
+        def start(status, headers, error=None):
+            print(environ["REQUEST_METHOD"], environ["REQUEST_URI"], status, flush=True)
+            return start_response(status, headers, error)
+
         try:
-            return app(environ, start_response)
+            return app(environ, start)
         except Exception:
-            traceback.print_exc(file=sys.stderr)
-            return InternalServerError()(environ, start_response)
+            error = sys.exc_info()
+            traceback.print_exception(*error)
+            return InternalServerError()(environ, lambda *given: start(*given, error))
 
     return call

@@ -84,7 +84,7 @@ def fields_by_known_names(switch):
     base = serialize.ResponseSerializer
     search, ordinary = base.get_value, base._serialize_type_structure
     picked = serialize.XFormedAttributePicker
-    # Those that have nothing of their own for what a structure is made of.
+    # What these have of their own for a structure comes before this.
     queries = serialize.EC2Serializer, serialize.QuerySerializer
     alike = *queries, serialize.JSONSerializer
     names, places, rows = {}, {}, {}

@@ -226,8 +226,8 @@ mod tests {
 
     #[test]
     fn the_port_is_read_from_a_complete_line_only() {
-        assert_eq!(announced(" * Running on http://127.0.0.1:400"), None);
-        let address = announced(" * Running on http://127.0.0.1:40069\nPress").unwrap();
+        assert_eq!(announced("Running on http://127.0.0.1:400"), None);
+        let address = announced("Running on http://127.0.0.1:40069\n").unwrap();
         assert_eq!(address.port(), 40069);
     }
 }

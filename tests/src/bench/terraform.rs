@@ -1,9 +1,9 @@
 //! What Terraform took for the same resources: recorded, not run.
 //!
 //! Terraform with the AWS provider 5.100, medians of several runs against the
-//! same emulator with 10 ms added to every request, on a machine of the same
-//! kind (2 cores), at its default parallelism of 10. Without the delay the
-//! provider now and then drops an answer and repeats the call.
+//! same emulator behind its own server, with 10 ms added to every request, on a
+//! machine of the same kind (2 cores), at its default parallelism of 10. Without
+//! the delay the provider now and then drops an answer and repeats the call.
 
 /// What one command took.
 #[derive(Clone, Copy, Debug, PartialEq)]

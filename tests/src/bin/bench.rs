@@ -54,8 +54,9 @@ fn say_terms() {
          object among those of all, and works out anew for every request and field what\n\
          never changes. Terraform was measured with them, and so are apply, destroy and\n\
          the first table of plans. The second is without them (emulator/quick.py).\n\
-         That one is judged for 30 clusters. In all it stands behind a server that keeps\n\
-         connections (emulator/listen.py), which its own, there for Terraform, does not.\n",
+         That one is judged for 30 clusters. Terraform was measured behind the emulator's\n\
+         own server, which makes a connection for each request; all else here behind one\n\
+         that keeps them (emulator/listen.py).\n",
         DELAY.as_millis()
     );
 }
