@@ -48,14 +48,14 @@ pub enum CronError {
 }
 
 impl Cron {
-    /// Whether it fires on some days of a month.
+    /// Whether it fires on some days of a month alone.
     pub(super) fn by_date(&self) -> bool {
-        !self.any_day
+        (1..=31).any(|day| !has(self.days, day))
     }
 
-    /// Whether it fires on some days of a week.
+    /// Whether it fires on some days of a week alone.
     pub(super) fn by_weekday(&self) -> bool {
-        !self.any_weekday
+        (0..7).any(|day| !has(self.weekdays, day))
     }
 
     /// The days it fires on, from a day backwards.

@@ -69,12 +69,12 @@ impl Recurrence {
         Ok(Self { cron: parsed, zone })
     }
 
-    /// Whether its days are some of a month's.
+    /// Whether it is for some days of a month alone.
     pub fn is_by_date(&self) -> bool {
         self.cron.by_date()
     }
 
-    /// Whether its days are some of a week's.
+    /// Whether it is for some days of a week alone.
     pub fn is_by_weekday(&self) -> bool {
         self.cron.by_weekday()
     }
@@ -118,6 +118,16 @@ pub fn stretches(
     };
     let first = stretch(within.start - 1);
     std::iter::successors(first, |(_, end)| stretch(*end - 1)).take(limit).collect()
+}
+
+/// A year in UTC, in Unix seconds.
+pub fn year(of: i16) -> std::ops::Range<i64> {
+    let begin = |year: i16| {
+        let first =
+            Date::new(year, 1, 1).ok().and_then(|day| TimeZone::UTC.to_timestamp(day.into()).ok());
+        first.map_or(0, Timestamp::as_second)
+    };
+    begin(of)..begin(of + 1)
 }
 
 /// A time zone by its IANA name, spelled exactly so.
