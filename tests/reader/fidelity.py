@@ -321,7 +321,8 @@ def workers(expect, spec, subnets, groups, owner, images):
     # Which of them depends on the hour.
     expect.true("scaling-group/workers", f"its minimum is one of {minima}", group["min"] in minima)
     # Where a group begins; nothing in the emulator scales one.
-    expect.true("scaling-group/workers", f"it begins with one of {minima}", group["desired"] in minima)
+    begins = group["desired"] in minima and group["desired"] >= group["min"]
+    expect.true("scaling-group/workers", f"it begins with one of {minima} and its minimum", begins)
     # What of them is on demand and what spot, the emulator rounds down both.
     missing = group["desired"] - group["members"]
     expect.true("scaling-group/workers", f"it has its members, {missing} are missing", missing in (0, 1))

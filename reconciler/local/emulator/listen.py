@@ -15,7 +15,8 @@ from waitress.channel import HTTPChannel
 from waitress.task import WSGITask
 from werkzeug.exceptions import InternalServerError
 
-# At work at a time. Who waits for a queue keeps one for up to 20 s.
+# So many requests are answered at a time; one that waits for a message of a queue
+# takes up to 20 s.
 THREADS = 64
 CONNECTIONS = 1_000
 # A client may take up a connection it has not used for a while. Seconds.
@@ -64,13 +65,14 @@ class Channel(HTTPChannel):
 def as_expected(app):
     """The emulator reads the path as it was sent where its own server leaves it. What
     breaks is answered in HTML, as by that, which tells it from AWS's own errors. Each
-    request is a line of the log."""
+    request that gets here is a line of the log."""
 
     def call(environ, start_response):
         environ["RAW_URI"] = environ["REQUEST_URI"]
 
         def start(status, headers, error=None):
-            print(environ["REQUEST_METHOD"], environ["REQUEST_URI"], status, flush=True)
+            # In one go: many threads write here.
+            sys.stdout.write(f"{environ['REQUEST_METHOD']} {environ['REQUEST_URI']} {status}\n")
             return start_response(status, headers, error)
 
         try:

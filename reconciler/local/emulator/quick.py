@@ -84,7 +84,7 @@ def fields_by_known_names(switch):
     base = serialize.ResponseSerializer
     search, ordinary = base.get_value, base._serialize_type_structure
     picked = serialize.XFormedAttributePicker
-    # What these have of their own for a structure comes before this.
+    # What these do of their own with a structure they do before they come here.
     queries = serialize.EC2Serializer, serialize.QuerySerializer
     alike = *queries, serialize.JSONSerializer
     names, places, rows = {}, {}, {}

@@ -52,13 +52,14 @@ fn a_cluster_whose_calls_are_never_answered_delays_no_other_for_more_than_second
         );
         world.boto3(&script).unwrap().trim().to_string()
     };
-    // A look waits for what it reads of one object for 8 s.
-    until(&service, Duration::from_secs(25), || most("stats-200") == "41");
+    // A look waits for what it reads of one object for 8 s; for what never answers at
+    // all it would be 40.
+    until(&service, Duration::from_secs(35), || most("stats-200") == "41");
     // So is drift undone.
     let change = "aws('autoscaling').update_auto_scaling_group(\
                   AutoScalingGroupName='lyceum-stats-200-workers', MaxSize=3)";
     world.boto3(change).unwrap();
-    until(&service, Duration::from_secs(25), || most("stats-200") == "41");
+    until(&service, Duration::from_secs(35), || most("stats-200") == "41");
     assert_eq!(most("geo-101"), "20");
     ends_well(service);
 }

@@ -48,7 +48,7 @@ fn a_plan_says_in_markdown_what_it_says_in_json_and_counts_its_calls() {
     program.apply().unwrap();
     repo.edit("clusters/geo-101/cluster.yaml", "max: 20", "max: 21").unwrap();
     let said = program.run(&["plan", "--format", "markdown"]).unwrap().succeeded().unwrap().stdout;
-    for part in ["geo-101", "scaling-group/workers", "max", "20", "21"] {
+    for part in ["<b>geo-101</b>", "! geo-101/scaling-group/workers ", "max: 20 → 21\n"] {
         assert!(said.contains(part), "{part} is not in {said}");
     }
     assert!(said.contains("\n### ") && !said.contains('\u{1b}'), "{said}");

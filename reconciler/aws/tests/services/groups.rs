@@ -86,7 +86,7 @@ fn cpu(target: f64) -> TargetTracking {
 
 fn sessions(target: f64, cluster: &str) -> TargetTracking {
     let metric = Metric::Custom {
-        namespace: "Lyceum".into(),
+        namespace: "Lyceum/lyceum/geo-101".into(),
         name: "SessionsPerNode".into(),
         dimensions: BTreeMap::from([("Cluster".into(), cluster.into())]),
         statistic: "Average".into(),
