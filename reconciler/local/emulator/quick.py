@@ -97,12 +97,7 @@ def fields_by_known_names(switch):
         if place not in names:
             # The shapes are kept with it, so that their ids stay theirs.
             names[place] = shape, within, names_of(picker, value, key, shape)
-        found, look = None, way_into(value)
-        for name in names[place][2]:
-            there = look(value, name, MISSING)
-            if there is not MISSING:
-                found = there
-                break
+        found = first(way_into(value), value, names[place][2])
         every = picker.response_transformers
         return changed(every, self.path, key, found) if every else found
 
@@ -115,6 +110,13 @@ def fields_by_known_names(switch):
         if type(value) is dict:
             return dict.get
         return serialize.get_value if hasattr(value, "__getitem__") else getattr
+
+    def first(look, value, names):
+        for name in names:
+            found = look(value, name, MISSING)
+            if found is not MISSING:
+                return found
+        return None
 
     def changed(every, path, key, found):
         # Places are added while it runs, and how one is changed is exchanged, but
@@ -142,12 +144,7 @@ def fields_by_known_names(switch):
         _, fields, perhaps = rows[place]
         inside, look = {} if key else serialized, way_into(value)
         for name, member, aliases, text in fields:
-            found = None
-            for one in aliases:
-                there = look(value, one, MISSING)
-                if there is not MISSING:
-                    found = there
-                    break
+            found = first(look, value, aliases)
             if name in perhaps:
                 found = changed(every, self.path, name, found)
             if found is None:
