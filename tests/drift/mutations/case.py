@@ -23,6 +23,7 @@ class Case:
     that is taken away. `along` are the addresses that drift with it, perhaps with
     `*` in them; what only follows another change need not be named. `undo` puts back
     what the program must not, after it has done what it must. A case that nobody can put back comes `last`.
+    What is blocked waits for a consent, unless none could be carried out: `for_good`.
     """
 
     address: str
@@ -35,6 +36,7 @@ class Case:
     along: tuple[str, ...] = ()
     undo: Callable[[Account], object] | None = None
     last: bool = False
+    for_good: bool = False
 
     @property
     def kind(self):

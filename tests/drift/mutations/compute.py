@@ -172,6 +172,7 @@ CASES = [
         expect=BLOCKED,
         action="replace",
         undo=modify(data_volume, Size=20),
+        for_good=True,
     ),
     rename(VOLUME),
     unlabel(VOLUME, "lyceum:protect"),
