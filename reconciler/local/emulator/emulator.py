@@ -66,11 +66,28 @@ def let_roles_be_gone():
     IAMBackend.remove_role_from_instance_profile = in_words
 
 
+def let_versions_launch():
+    """Of a template's later versions the emulator keeps user data as it came, and
+    breaks when a group launches one."""
+    from moto.ec2.models.launch_templates import LaunchTemplate, parse_user_data
+
+    create = LaunchTemplate.create_version
+
+    def as_the_first(self, data, description):
+        said = data.get("UserData")
+        if isinstance(said, str | bytes):
+            data = {**data, "UserData": parse_user_data(said)}
+        return create(self, data, description)
+
+    LaunchTemplate.create_version = as_the_first
+
+
 if __name__ == "__main__":
     threading.Thread(target=end_with_parent, daemon=True).start()
     allow_dated_images()
     let_records_come_back()
     let_roles_be_gone()
+    let_versions_launch()
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
     from cloud import with_cloud
