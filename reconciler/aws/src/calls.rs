@@ -8,8 +8,9 @@ use std::time::Duration;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
-use futures_util::StreamExt;
+use futures_util::future::join_all;
 use lyceum_core::cloud::{Class, CloudError};
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::error::classify;
@@ -314,14 +315,12 @@ where
     F: Fn(I) -> A,
     A: Future<Output = T>,
 {
-    let looks = items.into_iter().enumerate().map(|(place, item)| {
-        let answer = look(item);
-        async move { (place, answer.await) }
+    let (places, look) = (&Semaphore::new(AT_ONCE), &look);
+    let looks = items.into_iter().map(|item| async move {
+        let _place = places.acquire().await;
+        look(item).await
     });
-    let looks = futures_util::stream::iter(looks).buffer_unordered(AT_ONCE);
-    let mut found: Vec<(usize, T)> = looks.collect().await;
-    found.sort_unstable_by_key(|(place, _)| *place);
-    found.into_iter().map(|(_, answer)| answer).collect()
+    join_all(looks).await
 }
 
 /// Exponential with full jitter, 50 ms to 5 s: many callers must not come back
@@ -433,7 +432,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_item_that_takes_long_holds_up_no_other_and_the_order_stays() {
-        let left = tokio::sync::Semaphore::new(0);
+        let left = Semaphore::new(0);
         let look = |item: u32| {
             let left = &left;
             async move {
