@@ -3,6 +3,7 @@ and fails with a traceback where AWS's behaviour is not what it should be."""
 
 import sys
 import time
+from base64 import b64encode
 
 import boto3
 from botocore.config import Config
@@ -133,6 +134,25 @@ def gone():
     iam.add_role_to_instance_profile(**member)
     iam.remove_role_from_instance_profile(**member)
     refused("NoSuchEntity", iam.remove_role_from_instance_profile, **member)
+
+
+def launched():
+    ec2, autoscaling = client("ec2"), client("autoscaling")
+    image = ec2.describe_images()["Images"][0]["ImageId"]
+    content = {"ImageId": image, "UserData": b64encode(b"#!/bin/sh\n").decode()}
+    made = ec2.create_launch_template(LaunchTemplateName="later", LaunchTemplateData=content)
+    template = made["LaunchTemplate"]["LaunchTemplateId"]
+    ec2.create_launch_template_version(LaunchTemplateId=template, LaunchTemplateData=content)
+    _, subnet = network(ec2, "10.9.0.0/16")
+    autoscaling.create_auto_scaling_group(
+        AutoScalingGroupName="later",
+        LaunchTemplate={"LaunchTemplateId": template, "Version": "2"},
+        MinSize=1,
+        MaxSize=1,
+        VPCZoneIdentifier=subnet,
+    )
+    groups = autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=["later"])
+    assert len(groups["AutoScalingGroups"][0]["Instances"]) == 1, groups
 
 
 def late():

@@ -46,7 +46,7 @@ impl Bench {
 #[test]
 fn it_lends_what_the_emulator_lacks() {
     let bench = Bench::new(Lent { late: None, page: None, ..Lent::default() });
-    for name in ["tokens", "dependencies", "existing", "gone"] {
+    for name in ["tokens", "dependencies", "existing", "gone", "launched"] {
         bench.probe(name);
     }
     let mutating = bench.proxy.attempts().iter().filter(|attempt| attempt.mutating).count();
