@@ -1,7 +1,7 @@
 //! The service: looks at the pointer, converges when that changed or time has
 //! passed, and lives until it is told to end.
 //!
-//! Invariants: two looks are at most 12 s apart but for the time a run takes;
+//! Invariants: two looks are at most 10 s apart but for the time a run takes;
 //! one run at a time; SIGTERM ends the agent after the step in flight, SIGHUP
 //! makes it look and converge at once.
 
@@ -22,9 +22,10 @@ use crate::round::Stop;
 
 /// Between two looks while all is as it should be. A node learns of a roll-out by
 /// looking, and its turn in it comes within 20 s of the one before; an answer that
-/// says nothing changed is a few hundred bytes. Somewhere in between, so that
-/// nodes that booted together do not ask together.
-const GLANCE: (Duration, Duration) = (Duration::from_secs(8), Duration::from_secs(12));
+/// says nothing changed is a few hundred bytes. Up to 5 s go before its turn is written,
+/// and its run follows. Somewhere in between, so that nodes that booted together do
+/// not ask together.
+const GLANCE: (Duration, Duration) = (Duration::from_secs(7), Duration::from_secs(10));
 /// Between two runs while all is as it should be.
 const CALM: (Duration, Duration) = (Duration::from_secs(25), Duration::from_secs(32));
 /// During a roll-out, and until the node is what it should be.
