@@ -14,7 +14,8 @@ use super::{Declaration, Diagnostic, Model, Rule};
 
 pub(super) const RULE: Rule = Rule {
     id: "schedule-overlap",
-    summary: "Schedules of a cluster are never on at the same time, and none begins when another ends.",
+    summary: "Schedules of a cluster are never on at the same time, and none begins when another \
+              ends; where that is so in some years alone it is a warning.",
     check,
 };
 
