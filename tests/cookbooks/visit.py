@@ -173,9 +173,9 @@ def main():
     arguments.add_argument("verb", choices=verbs)
     arguments.add_argument("code", nargs="?", default="1 + 1", help="or a page's path")
     arguments.add_argument("--kernel", help="the kernel that runs the code, else a new one")
-    arguments.add_argument("--patience", type=float, help="seconds for a page and for a cell")
+    arguments.add_argument("--patience", type=float, help="seconds for a page")
     given = arguments.parse_args()
-    patience = {"page": given.patience, "cell": given.patience} if given.patience else {}
+    patience = {"page": given.patience} if given.patience else {}
     visit = Visit(given.hub, given.name, **patience)
     if given.verb == "page":
         answer = visit.ask("GET", given.code)

@@ -210,7 +210,7 @@ def chosen(arguments):
                 picked.append(case)
         cases = [case for case in cases if case in picked]
     shard, shards = (int(part) for part in arguments.shard.split("/"))
-    # Of those that leave something behind comes first what nothing may be seen of.
+    # What leaves something behind comes last, and of it first what nothing may be seen of.
     return sorted(cases[shard - 1 :: shards], key=lambda case: (case.last, case.expect != IGNORED))
 
 

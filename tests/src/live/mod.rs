@@ -208,6 +208,16 @@ impl Report {
         self.0["applied"]["revision"].as_str().unwrap_or_default()
     }
 
+    /// When the run began of which it tells: seconds since 1970.
+    pub fn began(&self) -> u64 {
+        self.0["started"].as_u64().unwrap_or_default()
+    }
+
+    /// The number of the pointer it took last; 0 when none.
+    pub fn taken(&self) -> u64 {
+        self.0["pointer"]["sequence"].as_u64().unwrap_or_default()
+    }
+
     /// Why it takes no pointer; empty when it does.
     pub fn refused(&self) -> &str {
         self.0["pointer"]["refused"].as_str().unwrap_or_default()

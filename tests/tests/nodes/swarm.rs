@@ -20,6 +20,10 @@ const IDENTITY: &str = "{{.ID}} {{.Hostname}}";
 
 pub(crate) fn a_foreign_token_moves_nobody(story: &Story) {
     let hub = story.live.hub().unwrap();
+    // Who is not ready is paused, and active again once it is.
+    story.until("everybody is active", LOOKED * PATIENCE, || {
+        Ok(everybody(story).iter().all(|one| one.ends_with(" Ready Active")))
+    });
     let before = everybody(story);
     let own = token(story);
     // As long as the hub does not put it back.
@@ -38,10 +42,9 @@ pub(crate) fn a_foreign_token_moves_nobody(story: &Story) {
     story.kernel_lives();
     hub.shell("systemctl start lyceum-agent").unwrap();
     story.until("the hub publishes its own again", LOOKED * PATIENCE, || Ok(token(story) == own));
-    // Who is not ready is paused, and active again once it is.
+    story.until_whole(3, JOINED);
     let what = "everybody is what they were in the swarm";
     story.until(what, LOOKED * PATIENCE, || Ok(everybody(story) == before));
-    story.until_whole(3, JOINED);
 }
 
 pub(crate) fn another_machine_becomes_the_same_hub(story: &Story) {

@@ -10,7 +10,7 @@ use crate::kit::{PATIENCE, Reports, Story};
 const FIRST_WAVE: Duration = Duration::from_secs(45);
 const NEXT_WAVE: Duration = Duration::from_secs(20);
 
-/// The hub first, then one worker after the other.
+/// One worker after the other, since `base` asks for it, then the hub.
 pub(crate) fn a_changed_attribute_comes_in_waves(story: &Story) {
     let live = &story.live;
     live.repo.edit(CLUSTER_FILE, "journalMaxSize: 800M", "journalMaxSize: 900M").unwrap();

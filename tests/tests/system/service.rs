@@ -1,5 +1,6 @@
 //! A service under way, watched from outside: what it has said, what it wrote.
 
+use std::collections::BTreeMap;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -36,14 +37,29 @@ pub(crate) fn until_quiet(service: &Running, world: &World) {
         if now != last.0 {
             last = (now, Instant::now());
         }
-        let mut settled = false;
-        for line in said(service).lines() {
-            // What a region's clusters share never says that it has converged.
-            let began = line.contains("pass ended") && !line.contains("cluster=\"@");
-            settled = line.contains("converged") || (settled && !began);
-        }
+        let said = said(service);
+        let settled = settled(&said);
+        let settled = !settled.is_empty() && settled.values().all(|all| *all);
         settled && now > 0 && last.1.elapsed() > Duration::from_secs(1)
     });
+}
+
+/// Of each cluster of which it spoke, whether it said last that all is as it should
+/// be. What a region's clusters share never says so.
+fn settled(said: &str) -> BTreeMap<&str, bool> {
+    let mut settled = BTreeMap::new();
+    for line in said.lines() {
+        let named = line.split_once("cluster=\"").and_then(|(_, rest)| rest.split_once('"'));
+        let Some((cluster, _)) = named.filter(|(name, _)| !name.starts_with('@')) else {
+            continue;
+        };
+        if line.contains(" converged ") {
+            settled.insert(cluster, true);
+        } else if line.contains(" changing ") || line.contains(" pass ended ") {
+            settled.insert(cluster, false);
+        }
+    }
+    settled
 }
 
 /// What it has said so far, on either stream.
