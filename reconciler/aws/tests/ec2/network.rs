@@ -1,8 +1,10 @@
 //! Networks, gateways, subnets, routes, groups, interfaces and addresses.
 
+use aws_sdk_ec2::types::{Filter, IpPermission, IpRange, SecurityGroupRule};
 use lyceum_core::kind::{
     Direction, ElasticIp, FirewallRule, NetworkInterface, RouteTable, SecurityGroup, Subnet, Vpc,
 };
+use lyceum_core::site::TAG_OWNER;
 
 use super::{gateway, group, map, network, place, set, subnet};
 use crate::world::World;
@@ -108,6 +110,42 @@ async fn security_groups_live() {
         with(&[nfs, about(&swarm), out.clone()]),
     ];
     world.life("hub", with(&[out, ssh, six, swarm]), &turns.map(Into::into)).await;
+}
+
+/// As a group is left by whoever was killed after making it: with AWS's own rule.
+#[tokio::test]
+async fn a_rule_without_tags_is_made_anew_and_one_of_ours_described_anew() {
+    let world = World::new().await;
+    let vpc = world.id("main", network(20)).await;
+    let bare = world.resource("hub", group(&vpc, "hub"));
+    let id = world.create(&bare).await["id"].clone();
+    let everything = IpPermission::builder()
+        .ip_protocol("-1")
+        .ip_ranges(IpRange::builder().cidr_ip("0.0.0.0/0").build())
+        .build();
+    let request = world.others.authorize_security_group_egress().group_id(&id);
+    request.ip_permissions(everything).send().await.unwrap();
+    let out = rule(Direction::Egress, ("-1", -1), "0.0.0.0/0");
+    let about = |text: &str| {
+        let rules = [FirewallRule { description: text.into(), ..out.clone() }].into();
+        world.resource("hub", SecurityGroup { rules, ..group(&vpc, "hub") })
+    };
+    world.turn(&about("one")).await;
+    let made = only_rule(&world, &id).await;
+    let owner = made.tags().iter().find(|tag| tag.key() == Some(TAG_OWNER));
+    assert_eq!(owner.and_then(|tag| tag.value()), Some("lyceum"), "{made:?}");
+    world.turn(&about("two")).await;
+    let described = only_rule(&world, &id).await;
+    assert_eq!(described.description(), Some("two"));
+    assert_eq!(described.security_group_rule_id(), made.security_group_rule_id());
+}
+
+async fn only_rule(world: &World, group: &str) -> SecurityGroupRule {
+    let of_group = Filter::builder().name("group-id").values(group).build();
+    let listed = world.others.describe_security_group_rules().filters(of_group).send().await;
+    let mut rules = listed.unwrap().security_group_rules.unwrap();
+    assert_eq!(rules.len(), 1, "{rules:?}");
+    rules.remove(0)
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ use aws_sdk_ec2::types::{
 use lyceum_core::cloud::CloudError;
 use lyceum_core::desired::Resource;
 use lyceum_core::kind::{Direction, FirewallRule};
+use lyceum_core::site::TAG_OWNER;
 
 use crate::calls::Call;
 use crate::clients::Clients;
@@ -151,18 +152,30 @@ fn range(text: &str) -> String {
 
 /// Gives rules another description. Rules between groups are made anew: the
 /// emulator does not describe them again, and on AWS the moment without the
-/// rule closes no connection that is open.
+/// rule closes no connection that is open. So are rules without our tags, such as
+/// AWS's own first one where whoever made the group got no further: what is not
+/// tagged may not be tagged later.
 async fn describe_anew(
     clients: &Clients,
     group: &str,
     rules: &Rules,
     owner: &Resource,
 ) -> Result<(), CloudError> {
-    let (between, with_ranges): (Rules, Rules) =
-        rules.iter().cloned().partition(|rule| rule.peer.starts_with("sg-"));
-    revoke(clients, group, &between).await?;
-    authorize(clients, group, &between, owner).await?;
-    let ingress = permissions(&with_ranges, Direction::Ingress);
+    if rules.is_empty() {
+        return Ok(());
+    }
+    let is_ours = |rule: &&SecurityGroupRule| {
+        tags::from_ec2(rule.tags()).get(TAG_OWNER) == Some(&clients.site.owner)
+    };
+    let ours: BTreeSet<_> =
+        listed(clients, group).await?.iter().filter(is_ours).map(key_of).collect();
+    let (anew, in_place): (Rules, Rules) = rules
+        .iter()
+        .cloned()
+        .partition(|rule| rule.peer.starts_with("sg-") || !ours.contains(&key(rule)));
+    revoke(clients, group, &anew).await?;
+    authorize(clients, group, &anew, owner).await?;
+    let ingress = permissions(&in_place, Direction::Ingress);
     if !ingress.is_empty() {
         let call = Call::repeatable("ec2", "UpdateSecurityGroupRuleDescriptionsIngress");
         let request =
@@ -170,7 +183,7 @@ async fn describe_anew(
         let send = || request().set_ip_permissions(Some(ingress.clone())).send();
         clients.calls.send(call, send).await?;
     }
-    let egress = permissions(&with_ranges, Direction::Egress);
+    let egress = permissions(&in_place, Direction::Egress);
     if !egress.is_empty() {
         let call = Call::repeatable("ec2", "UpdateSecurityGroupRuleDescriptionsEgress");
         let request =
