@@ -40,15 +40,13 @@ def cluster(expect, shared):
 
 
 def rules(expect, shared):
-    """Each rule tells whose it is, as its group does; labels stand with the group. AWS
-    makes the one that lets everything out."""
+    """Each rule tells whose it is, as its group does; labels stand with the group."""
     for name in ("hub", "workers", "storage"):
         address = f"security-group/{name}"
         wanted = {OWNER: shared[OWNER], SOURCE: shared[SOURCE], ADDRESS: f"{expect.scope}/{address}"}
         for rule in expect.one(*address.split("/"))["rules"] or []:
-            if rule["direction"] == "ingress":
-                found = {key: rule["tags"].get(key) for key in wanted}
-                expect.same(address, tags_of_a_rule=(found, wanted))
+            found = {key: rule["tags"].get(key) for key in wanted}
+            expect.same(address, tags_of_a_rule=(found, wanted))
 
 
 def region(expect, shared, found):

@@ -59,8 +59,17 @@ pub(super) async fn revoke(
     if rules.is_empty() {
         return Ok(());
     }
+    revoke_of(clients, group, &listed(clients, group).await?, rules).await
+}
+
+/// Those of the rules that are listed.
+async fn revoke_of(
+    clients: &Clients,
+    group: &str,
+    present: &[SecurityGroupRule],
+    rules: &Rules,
+) -> Result<(), CloudError> {
     let keys: BTreeSet<_> = rules.iter().map(key).collect();
-    let present = listed(clients, group).await?;
     for direction in [Direction::Ingress, Direction::Egress] {
         let ids: Vec<String> = present
             .iter()
@@ -152,9 +161,10 @@ fn range(text: &str) -> String {
 
 /// Gives rules another description. Rules between groups are made anew: the
 /// emulator does not describe them again, and on AWS the moment without the
-/// rule closes no connection that is open. So are rules without our tags, such as
-/// AWS's own first one where whoever made the group got no further: what is not
-/// tagged may not be tagged later.
+/// rule closes no connection that is open, since those are tracked. So are rules
+/// without our tags, such as AWS's own first one where whoever made the group got
+/// no further: what is not tagged may not be tagged later. One from or to everywhere
+/// is not tracked, and packets of that moment have to be sent again.
 async fn describe_anew(
     clients: &Clients,
     group: &str,
@@ -167,13 +177,13 @@ async fn describe_anew(
     let is_ours = |rule: &&SecurityGroupRule| {
         tags::from_ec2(rule.tags()).get(TAG_OWNER) == Some(&clients.site.owner)
     };
-    let ours: BTreeSet<_> =
-        listed(clients, group).await?.iter().filter(is_ours).map(key_of).collect();
+    let present = listed(clients, group).await?;
+    let ours: BTreeSet<_> = present.iter().filter(is_ours).map(key_of).collect();
     let (anew, in_place): (Rules, Rules) = rules
         .iter()
         .cloned()
         .partition(|rule| rule.peer.starts_with("sg-") || !ours.contains(&key(rule)));
-    revoke(clients, group, &anew).await?;
+    revoke_of(clients, group, &present, &anew).await?;
     authorize(clients, group, &anew, owner).await?;
     let ingress = permissions(&in_place, Direction::Ingress);
     if !ingress.is_empty() {
