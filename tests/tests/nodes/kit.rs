@@ -171,6 +171,11 @@ pub(crate) fn is_whole(reports: &Reports, workers: usize) -> bool {
     ready("hub") == 1 && ready("workers") == workers && reports.len() == workers + 1
 }
 
+/// It holds of each report of a group.
+pub(crate) fn every(reports: &Reports, group: &str, holds: impl Fn(&Report) -> bool) -> bool {
+    reports.values().filter(|report| report.group() == group).all(holds)
+}
+
 /// Where a person can look at what people saw.
 pub(crate) fn shots() -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);

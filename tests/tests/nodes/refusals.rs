@@ -5,7 +5,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use serde_json::{Value, json};
 use system_tests::live::{CLUSTER, Live, Report};
 
-use crate::kit::{JOINED, Reports, Story, is_whole};
+use crate::kit::{JOINED, Reports, Story, every, is_whole};
 
 /// Two polls of an agent, on a busy machine.
 const NOTICED: Duration = Duration::from_secs(180);
@@ -22,8 +22,8 @@ pub(crate) fn what_is_old_altered_or_tampered_with_is_refused_and_mended(story: 
     let newest = number(&now);
     assert!(number(&older) < newest);
     // To a worker that has not come for the newest yet the older one is no older.
-    let has_newest = |report: &Report| report.group() != "workers" || report.taken() == newest;
-    live.until("the newest pointer", NOTICED, |all| all.values().all(has_newest)).unwrap();
+    let has_newest = |report: &Report| report.taken() == newest;
+    live.until("the newest pointer", NOTICED, |all| every(all, "workers", has_newest)).unwrap();
     for (what, pointer, why) in [
         ("an older pointer", older, "was taken already"),
         ("an unsigned pointer", unsigned(&now), "not signed with this cluster's key"),
@@ -35,8 +35,8 @@ pub(crate) fn what_is_old_altered_or_tampered_with_is_refused_and_mended(story: 
         // A refusal alone leaves what a report says of the run before.
         let refused_at = UNIX_EPOCH.elapsed().unwrap().as_secs();
         agents(live, "reload");
-        let ran = |report: &Report| report.group() != "workers" || report.began() >= refused_at;
-        let is_kept = |all: &Reports| is_whole(all, 3) && all.values().all(ran);
+        let ran = |report: &Report| report.began() >= refused_at;
+        let is_kept = |all: &Reports| is_whole(all, 3) && every(all, "workers", ran);
         live.until("what was good is kept", NOTICED, is_kept).unwrap();
         if what.contains("unsigned") {
             // The two are refused in the same words.
@@ -88,9 +88,9 @@ fn agents(live: &Live, verb: &str) {
 }
 
 fn refused(live: &Live, why: &str) {
-    let is_refused =
-        |report: &Report| report.group() != "workers" || report.refused().contains(why);
-    live.until(&format!("refused: {why}"), NOTICED, |all| all.values().all(is_refused)).unwrap();
+    let is_refused = |report: &Report| report.refused().contains(why);
+    let what = format!("refused: {why}");
+    live.until(&what, NOTICED, |all| every(all, "workers", is_refused)).unwrap();
 }
 
 /// Waits until nobody refuses the pointer there is.

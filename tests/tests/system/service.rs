@@ -37,16 +37,13 @@ pub(crate) fn until_quiet(service: &Running, world: &World) {
         if now != last.0 {
             last = (now, Instant::now());
         }
-        let said = said(service);
-        let settled = settled(&said);
-        let settled = !settled.is_empty() && settled.values().all(|all| *all);
-        settled && now > 0 && last.1.elapsed() > Duration::from_secs(1)
+        is_settled(&said(service)) && now > 0 && last.1.elapsed() > Duration::from_secs(1)
     });
 }
 
-/// Of each cluster of which it spoke, whether it said last that all is as it should
-/// be. What a region's clusters share never says so.
-fn settled(said: &str) -> BTreeMap<&str, bool> {
+/// Of each cluster of which it spoke it said last that all is as it should be. What
+/// a region's clusters share never says so.
+fn is_settled(said: &str) -> bool {
     let mut settled = BTreeMap::new();
     for line in said.lines() {
         let named = line.split_once("cluster=\"").and_then(|(_, rest)| rest.split_once('"'));
@@ -59,7 +56,7 @@ fn settled(said: &str) -> BTreeMap<&str, bool> {
             settled.insert(cluster, false);
         }
     }
-    settled
+    !settled.is_empty() && settled.into_values().all(|all| all)
 }
 
 /// What it has said so far, on either stream.
